@@ -1,0 +1,70 @@
+# Two commands do everything on a machine with Python >= 3.11, make and a package index: `make demo` and `make test`.
+# Each makes .venv where it is missing; a second run finds the stamp file and starts at once.
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS_VENV := .venv-peers
+BACKENDS ?= tensorflow jax torch
+PYTEST_ARGS ?=
+PIP := -m pip --disable-pip-version-check install --quiet
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint types bench clean
+
+help:
+	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
+	@echo "make test    every test, in one process for each of: $(BACKENDS)"
+	@echo "make lint    ruff; make types: mypy"
+	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
+	@echo "make clean   remove the environments and what they built"
+
+demo: $(VENV)/.demo
+	$(BIN)/fieldmark demo --out demo-out
+
+# One process a backend, as Keras fixes its backend when it is imported. All three run, then any failure fails the target.
+test: $(VENV)/.dev
+	@failed=; for backend in $(BACKENDS); do \
+	  echo; echo "== tests on $$backend"; \
+	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest $(PYTEST_ARGS) || failed="$$failed $$backend"; \
+	done; \
+	[ -z "$$failed" ] || { echo "tests failed on:$$failed"; exit 1; }
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.demo $(if $(PEERS),$(PEERS_VENV)/.peers)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS_VENV)/bin/python)
+
+clean:
+	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out bench.json
+
+$(BIN)/python $(PEERS_VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer was not found; install it, or say where: make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(@D:/bin=)
+	$@ $(PIP) --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing fieldmark with TensorFlow into $(VENV) (a minute or two, the first time)"
+	$(BIN)/python $(PIP) --editable '.[tensorflow,demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing fieldmark, three backends and the test tools into $(VENV) (a few minutes, the first time)"
+	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,demo,dev]' torch==2.13.0
+	@touch $@ $(VENV)/.demo
+
+# The peers disagree with each other about dependencies, so they never share an environment with fieldmark's own.
+$(PEERS_VENV)/.peers: pyproject.toml benchmarks/peers.txt benchmarks/peers-bare.txt | $(PEERS_VENV)/bin/python
+	@echo "Installing the peers into $(PEERS_VENV) (several minutes, the first time)"
+	$(PEERS_VENV)/bin/python $(PIP) torch==2.13.0 --requirement benchmarks/peers.txt
+	$(PEERS_VENV)/bin/python $(PIP) --no-deps --requirement benchmarks/peers-bare.txt --editable .
+	@touch $@
