@@ -1,0 +1,56 @@
+"""fieldmark: what a trained image classifier looks at, which pictures of that to trust, and how to see it too."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> module. Loaded on first use, so that `import fieldmark` loads no framework.
+_PUBLIC = {
+    "Attribution": "fieldmark.attribution",
+    "Class": "fieldmark.targets",
+    "Classifier": "fieldmark.classifier",
+    "Contrast": "fieldmark.targets",
+    "EXPLAINERS": "fieldmark.explainers",
+    "FieldmarkError": "fieldmark.errors",
+    "GradCAM": "fieldmark.explainers",
+    "GradCAMPlusPlus": "fieldmark.explainers",
+    "Gradients": "fieldmark.explainers",
+    "Predicted": "fieldmark.targets",
+    "Top": "fieldmark.targets",
+    "Weighted": "fieldmark.targets",
+    "load": "fieldmark.classifier.loading",
+    "read_images": "fieldmark.images",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from fieldmark.attribution import Attribution as Attribution
+    from fieldmark.classifier import Classifier as Classifier
+    from fieldmark.classifier.loading import load as load
+    from fieldmark.errors import FieldmarkError as FieldmarkError
+    from fieldmark.explainers import EXPLAINERS as EXPLAINERS
+    from fieldmark.explainers import GradCAM as GradCAM
+    from fieldmark.explainers import GradCAMPlusPlus as GradCAMPlusPlus
+    from fieldmark.explainers import Gradients as Gradients
+    from fieldmark.images import read_images as read_images
+    from fieldmark.targets import Class as Class
+    from fieldmark.targets import Contrast as Contrast
+    from fieldmark.targets import Predicted as Predicted
+    from fieldmark.targets import Top as Top
+    from fieldmark.targets import Weighted as Weighted
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'fieldmark' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

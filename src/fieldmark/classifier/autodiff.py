@@ -1,0 +1,159 @@
+"""The only place that knows the backends: vector-Jacobian products, compilation, and running without computing.
+
+`vjp(run, weigh)` calls `run(watch)` once. `run` passes every tensor it wants gradients for through `watch` and returns
+the scores (n, classes); `weigh(scores)` gives weights (n, t, classes). Only what lies between the watched tensors and
+the scores is differentiated: watching a deep layer leaves the layers before it out of the backward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+Watch = Callable[[Any], Any]
+Run = Callable[[Watch], Any]
+Weigh = Callable[[Any], Any]
+Product = tuple[list[Any], Any, Any]  # gradients (n, t, ...) per watched tensor in the order watched, scores, weights
+
+
+def _vjp_tensorflow(run: Run, weigh: Weigh) -> Product:
+    import tensorflow as tf
+
+    spots: list[Any] = []
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+
+        def watch(value: Any) -> Any:
+            spot = tf.identity(value)
+            tape.watch(spot)
+            spots.append(spot)
+            return spot
+
+        scores = run(watch)
+    weights = weigh(scores)
+    zero = tf.UnconnectedGradients.ZERO
+    rows = [tape.gradient(scores, spots, weights[:, t], zero) for t in range(weights.shape[1])]
+    return [tf.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
+
+
+def _vjp_torch(run: Run, weigh: Weigh) -> Product:
+    import torch
+
+    spots: list[Any] = []
+
+    def watch(value: Any) -> Any:
+        # From here on a graph is recorded; adding zeros leaves the watched value safe from in-place layers after it.
+        torch.set_grad_enabled(True)
+        spot = torch.zeros_like(value, requires_grad=True)
+        spots.append(spot)
+        return value + spot
+
+    with torch.no_grad():
+        scores = run(watch)
+        weights = weigh(scores.detach())
+        rows = [
+            torch.autograd.grad(scores, spots, weights[:, t], retain_graph=True, materialize_grads=True)
+            if scores.requires_grad
+            else [torch.zeros_like(spot) for spot in spots]
+            for t in range(weights.shape[1])
+        ]
+    return [torch.stack(column, dim=1) for column in zip(*rows, strict=True)], scores.detach(), weights
+
+
+def _vjp_jax(run: Run, weigh: Weigh) -> Product:
+    import jax
+    import jax.numpy as jnp
+
+    spots: list[Any] = []
+
+    def shapes_only() -> list[Any]:
+        seen: list[Any] = []
+
+        def watch(value: Any) -> Any:
+            seen.append(value)
+            return value
+
+        run(watch)
+        return seen
+
+    spots = [jnp.zeros(s.shape, s.dtype) for s in jax.eval_shape(shapes_only)]
+
+    def scores_of(deltas: list[Any]) -> Any:
+        left = iter(deltas)
+        return run(lambda value: value + next(left))
+
+    scores, pullback = jax.vjp(scores_of, spots)
+    weights = weigh(scores)
+    rows = [pullback(weights[:, t])[0] for t in range(weights.shape[1])]
+    return [jnp.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
+
+
+_VJP = {"tensorflow": _vjp_tensorflow, "torch": _vjp_torch, "jax": _vjp_jax}
+
+
+def vjp(run: Run, weigh: Weigh) -> Product:
+    """Gradients of every weighted score with respect to every watched tensor, from one forward pass."""
+    return _VJP[keras.backend.backend()](run, weigh)
+
+
+def compiled(function: Callable[..., Any], examples: Sequence[Any], variables: Sequence[Any]) -> Callable[..., Any]:
+    """`function` compiled once for arguments like `examples`, whatever their leading axis on TensorFlow.
+
+    On JAX the model's `variables` travel as arguments, so that weights that change later are seen; torch runs eagerly.
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        signature = [tf.TensorSpec((None, *e.shape[1:]), tf.as_dtype(e.dtype)) for e in examples]
+        return tf.function(function, input_signature=signature, autograph=False)
+    if name == "jax":
+        import jax
+
+        def pure(values: Sequence[Any], *arguments: Any) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+                return function(*arguments)
+
+        jitted = jax.jit(pure)
+        return lambda *arguments: jitted([v.value for v in variables], *arguments)
+
+    return function
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Record no gradients where the backend would by default, whatever mode the caller is in."""
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+def dry_run(function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str = "float32") -> None:
+    """Call `function` once on an input of `shape`, computing nothing where the backend can trace (torch computes)."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec(shape, dtype))
+    elif name == "jax":
+        import jax
+
+        def scoped(x: Any) -> None:
+            with keras.StatelessScope():
+                function(x)
+
+        jax.eval_shape(scoped, jax.ShapeDtypeStruct(shape, dtype))
+    else:
+        with quiet():
+            function(keras.ops.zeros(shape, dtype))
+
+
+def static_batches() -> bool:
+    """Whether a batch of another length costs another compilation (then batches are padded to few lengths)."""
+    return keras.backend.backend() == "jax"

@@ -1,0 +1,228 @@
+"""The six verbs: all that explainers ask of a model, written once in keras.ops, compiled once per shape.
+
+x is what the model eats, channels last, float; n images go through in chunks of `batch_size`, and every verb returns
+NumPy arrays. The model is patched only while a pass is traced (or, on torch, run) and comes back exactly as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from fieldmark.classifier import autodiff
+from fieldmark.classifier.head import Head
+from fieldmark.classifier.passes import Passes
+from fieldmark.classifier.rows import Path, path_rows, row_chunks
+from fieldmark.classifier.subject import Subject
+from fieldmark.classifier.taps import patched, tapped
+from fieldmark.progress import track
+from fieldmark.targets import Resolved, Rule, apply_rule
+
+INPUT = "input"
+
+Taps = Mapping[str, Callable[[Any], Any]]
+Reduce = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class Gradient(NamedTuple):
+    """values (n, ...) where the gradient was taken, gradients (n, t, ...), scores (n, classes), weights (n, t, c)."""
+
+    values: Any
+    gradients: Any
+    scores: np.ndarray
+    weights: np.ndarray
+
+
+class PathGradient(NamedTuple):
+    """Weighted sum and sum of squares of the gradients along a path (n, t, ...), scores (n, classes) of x, weights."""
+
+    mean: np.ndarray
+    square: np.ndarray | None
+    scores: np.ndarray
+    weights: np.ndarray
+
+
+class Engine:
+    """A subject with its head, seen through the verbs. `logits=False` explains probabilities instead."""
+
+    def __init__(self, subject: Subject, head: Head, *, logits: bool = True, batch_size: int = 16) -> None:
+        self.subject, self.head, self.logits = subject, head, logits
+        self.passes = Passes(lambda: subject.variables, batch_size)
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """(n, classes): logits, or probabilities where the engine was made so."""
+        return self.passes.over_batches("scores", lambda x: (self._forward(x),), [x], "Scores")[0]
+
+    def activations(self, x: np.ndarray, layer: str) -> np.ndarray:
+        """The output of a layer, channels last: (n, h, w, c) for a feature map."""
+
+        def traced(x: Any) -> tuple[Any, ...]:
+            seen: dict[str, Any] = {}
+            self._forward(x, {layer: lambda value: seen.setdefault(layer, value)})
+            return (self._last(seen[layer]),)
+
+        return self.passes.over_batches(("activations", layer), traced, [x], f"Activations of {layer}")[0]
+
+    def gradients(
+        self, x: np.ndarray, target: Resolved, at: str | Sequence[str] = INPUT, reduce: Reduce | None = None
+    ) -> Gradient:
+        """Values and gradients at the input or at layers, and the scores, for t targets from one forward pass.
+
+        `at` may name several layers; values and gradients are then tuples in that order. With `reduce` both are
+        replaced, chunk by chunk, by reduce(values, gradients, scores), so that large ones never pile up.
+        """
+        names = (at,) if isinstance(at, str) else tuple(at)
+        size = len(names)
+
+        def traced(x: Any, given: Any = None) -> tuple[Any, ...]:
+            values, gradients, scores, weights = self._differentiate(x, names, target.rule, given)
+            return (*values, *gradients, scores, weights)
+
+        def finish(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            if reduce is None:
+                return arrays
+            reduced = [reduce(arrays[i], arrays[size + i], arrays[-2]) for i in range(size)]
+            return (*reduced, *reduced, *arrays[-2:])
+
+        given = [] if target.given is None else [target.given]
+        out = self.passes.over_batches(("gradients", names, target.rule), traced, [x, *given], "Gradients", finish)
+        values, gradients = tuple(out[:size]), tuple(out[size : 2 * size])
+        if isinstance(at, str):
+            return Gradient(values[0], gradients[0], out[-2], out[-1])
+        return Gradient(values, gradients, out[-2], out[-1])
+
+    def path_gradients(
+        self, x: np.ndarray, target: Resolved, path: Path, at: str = INPUT, square: bool = False
+    ) -> PathGradient:
+        """Per image the weighted sum, over the samples that `path` draws, of factor times gradient; summed on device.
+
+        At a layer the path runs through that layer's output, and only what follows it is differentiated. Which class
+        is the top one is decided on x itself, not on the samples. `square` also sums the squares.
+        """
+        scores = self.scores(x)
+        top = target.rule.kind == "top"
+        given = apply_rule(target, scores) if top or target.given is None else target.given
+        rule = Rule("given") if top else target.rule
+        values = x if at == INPUT else self.activations(x, at)
+        shape = (len(x), given.shape[1], *values.shape[1:])
+        sums = [np.zeros(shape, np.float32) for _ in range(1 + square)]
+
+        def traced(points: Any, factors: Any, owner: Any, shares: Any, slots: Any, given: Any, *fed: Any) -> Any:
+            replaced = None if at == INPUT else (at, points)
+            _, (found,), _, _ = self._differentiate(fed[0] if fed else points, (at,), rule, given, replaced)
+            found = found * ops.expand_dims(factors, 1)
+            assign = ops.cast(ops.expand_dims(slots, 1) == ops.expand_dims(owner, 0), "float32") * shares
+            return tuple(ops.tensordot(assign, each, axes=1) for each in ((found, ops.square(found))[: 1 + square]))
+
+        batches = -(-len(x) * path.samples // self.passes.batch_size)
+        for rows in track(path_rows(values, path, self.passes.batch_size), batches, "Gradients along a path"):
+            arrays = [*rows.arrays, given[rows.images], *([] if at == INPUT else [x[rows.images]])]
+            padded = [self.passes.padded(array, fill=array is not rows.shares) for array in arrays]
+            for total, part in zip(sums, self.passes.call(("path", at, rule, square), traced, padded), strict=True):
+                total[rows.first : rows.last] += part[: rows.last - rows.first]
+        return PathGradient(sums[0], sums[1] if square else None, scores, apply_rule(target, scores))
+
+    def masked_scores(
+        self, x: np.ndarray, masks: np.ndarray, fill: np.ndarray, interpolation: str = "bilinear"
+    ) -> np.ndarray:
+        """(n, m, classes) under m masks for all images (m, h, w) or for each its own (n, m, h, w), of any resolution.
+
+        A mask is 1 where the image stays and 0 where `fill` (n or 1, h, w, c) shows; it is enlarged and blended on
+        device.
+        """
+        n, m = len(x), masks.shape[-3]
+        fill = np.broadcast_to(fill, x.shape)
+
+        def traced(images: Any, fills: Any, index: Any, masks: Any) -> tuple[Any, ...]:
+            height, width = images.shape[1:3]
+            large = ops.expand_dims(masks, -1)
+            if tuple(masks.shape[1:]) != (height, width):
+                large = ops.image.resize(large, (height, width), interpolation, data_format="channels_last")
+            kept, shown = ops.take(images, index, axis=0), ops.take(fills, index, axis=0)
+            return (self._forward(kept * large + shown * (1 - large)),)
+
+        out = np.empty((n * m, self.head.classes), np.float32)
+        chunks = row_chunks(n * m, self.passes.batch_size)
+        for start, stop in track(chunks, len(chunks), "Masked scores"):
+            rows = np.arange(start, stop)
+            first, last = start // m, (stop - 1) // m + 1
+            chosen = masks[rows % m] if masks.ndim == 3 else masks[rows // m, rows % m]
+            arrays = [x[first:last], fill[first:last], (rows // m - first).astype(np.int32), np.float32(chosen)]
+            padded = [self.passes.padded(array) for array in arrays]
+            out[start:stop] = self.passes.call(("masked", interpolation), traced, padded)[0][: stop - start]
+        return out.reshape(n, m, -1)
+
+    def scores_from(self, layer: str, activations: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """(n, classes) when that layer's output is replaced by `activations` (channels last), all else being from x."""
+
+        def traced(activations: Any, x: Any) -> tuple[Any, ...]:
+            return (self._forward(x, {layer: lambda _old: self._first(activations)}),)
+
+        return self.passes.over_batches(("from", layer), traced, [activations, x], f"Scores from {layer}")[0]
+
+    # One pass, inside a trace
+
+    def _forward(self, x: Any, taps: Taps | None = None) -> Any:
+        with ExitStack() as stack:
+            stack.enter_context(self.subject.inference())
+            for name, value in self.head.patches.items():
+                stack.enter_context(patched(self.head.layer, name, value))
+            stack.enter_context(tapped(self.subject.layers, self.subject.method, taps or {}))
+            scores = self.head.scores(self.subject.call(self._first(x)))
+        return scores if self.logits else self.head.probabilities(scores)
+
+    def _differentiate(
+        self, x: Any, names: Sequence[str], rule: Rule, given: Any, replaced: tuple[str, Any] | None = None
+    ) -> tuple[list[Any], list[Any], Any, Any]:
+        """Values and gradients in the order of `names`, scores, weights; `replaced` puts a value in a layer's place."""
+        seen: dict[str, Any] = {}
+
+        def run(watch: autodiff.Watch) -> Any:
+            seen.clear()
+
+            def spot(name: str) -> Callable[[Any], Any]:
+                def tap(value: Any) -> Any:
+                    seen[name] = self._first(replaced[1]) if replaced and replaced[0] == name else value
+                    return watch(seen[name])
+
+                return tap
+
+            fed = spot(INPUT)(x) if INPUT in names else x
+            return self._forward(fed, {name: spot(name) for name in names if name != INPUT})
+
+        gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
+        found = dict(zip(seen, gradients, strict=True))
+        return (
+            [seen[n] if n == INPUT else self._last(seen[n]) for n in names],
+            [found[n] if n == INPUT else self._last(found[n], targets=1) for n in names],
+            scores,
+            weights,
+        )
+
+    def _first(self, value: Any) -> Any:
+        """From channels last to the subject's layout."""
+        rank = len(value.shape)
+        return ops.moveaxis(value, -1, 1) if self.subject.channels_first and rank > 2 else value
+
+    def _last(self, value: Any, targets: int = 0) -> Any:
+        """From the subject's layout to channels last; gradients have `targets` = 1 axis more before the channels."""
+        if not self.subject.channels_first or len(value.shape) - targets < 3:
+            return value
+        return ops.moveaxis(value, 1 + targets, -1)
+
+
+def weigh(rule: Rule, scores: Any, given: Any) -> Any:
+    """The weights (n, t, classes) of a rule, on device and without a gradient; `targets.apply_rule` on the host."""
+    scores = ops.stop_gradient(scores)
+    if rule.kind == "top":
+        _, order = ops.top_k(scores, rule.k)
+        return ops.one_hot(order, scores.shape[1], dtype="float32")
+    given = ops.cast(given, "float32")
+    if rule.kind == "given":
+        return given
+    others = ops.where(given > 0, -np.inf, ops.expand_dims(scores, 1))
+    return given - ops.softmax(others, axis=-1)

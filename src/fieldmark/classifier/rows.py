@@ -1,0 +1,71 @@
+"""Many samples of few images as rows of a batch: who draws them, and how rows become sums per image again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+Sample = tuple[np.ndarray, np.ndarray | float, float]  # point (h, w, c); factor like it, or one number; weight
+
+
+class Path(Protocol):
+    """Where gradients are taken for one image: a line from a baseline, a cloud of noise, a set of baselines."""
+
+    samples: int
+
+    def draw(self, index: int, value: np.ndarray) -> Iterator[Sample]:
+        """The samples of image `index`, whose value (h, w, c) is the pixels or a layer's output; never by batch."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One batch of samples of the images first..last.
+
+    points, factors  by row
+    images           by row, the index of the image
+    shares           by row, its weight in that image's sum
+    """
+
+    points: np.ndarray
+    factors: np.ndarray
+    images: np.ndarray
+    shares: np.ndarray
+    first: int
+    last: int
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the device sums with: points, factors, owners (counted from `first`), shares, the owners there are."""
+        slots = np.arange(self.last - self.first, dtype=np.int32)
+        return self.points, self.factors, (self.images - self.first).astype(np.int32), self.shares, slots
+
+
+def row_chunks(rows: int, size: int) -> list[tuple[int, int]]:
+    """(start, stop) of consecutive chunks of `size` rows."""
+    return [(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+
+def path_rows(values: np.ndarray, path: Path, size: int) -> Iterator[Rows]:
+    """Batches of the samples of all images, image after image, filled up whatever their number per image."""
+    held: list[tuple[int, Sample]] = []
+    for index, value in enumerate(values):
+        for sample in path.draw(index, value):
+            held.append((index, sample))
+            if len(held) == size:
+                yield _rows(held)
+                held = []
+    if held:
+        yield _rows(held)
+
+
+def _rows(held: list[tuple[int, Sample]]) -> Rows:
+    images = np.array([index for index, _ in held])
+    points = np.stack([point for _, (point, _, _) in held]).astype(np.float32, copy=False)
+    shares = np.array([weight for _, (_, _, weight) in held], np.float32)
+    rank = points.ndim - 1
+    factors = [np.asarray(factor, np.float32).reshape(np.shape(factor) or (1,) * rank) for _, (_, factor, _) in held]
+    return Rows(points, np.stack(factors), images, shares, int(images[0]), int(images[-1]) + 1)
