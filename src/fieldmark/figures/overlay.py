@@ -1,0 +1,62 @@
+"""A map laid over its image: the colour says what, the opacity how much."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fieldmark.attribution import resize_maps
+from fieldmark.errors import FieldmarkError
+from fieldmark.figures.colours import colour_table, rows
+from fieldmark.figures.scale import Scale, check_fraction, scale_of, to_rgb
+
+ALPHA = 0.8
+FADE = 0.85
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def overlay(
+    image: np.ndarray,
+    heatmap: np.ndarray,
+    alpha: float = ALPHA,
+    *,
+    signed: bool | None = None,
+    fade: float = FADE,
+    colours: str | None = None,
+    scale: Scale | None = None,
+) -> np.ndarray:
+    """The image with a map over it: (1 - a) image + a colour, where a = alpha * strength, pixel by pixel.
+
+    image    (H, W, c) or (H, W), any c, uint8 or float; see `to_rgb`
+    heatmap  (h, w), enlarged to the image's size
+    alpha    0..1, the opacity of the strongest evidence
+    signed   whether negative values are evidence against; by default whether there are any
+    fade     0..1, how much of the image's own colour is taken away, so that a map shows on an image of its colour
+    colours  a matplotlib colormap, by default fieldmark's own
+    scale    the scale of the map, by default its own
+
+    Returns uint8 (H, W, 3). Where there is no evidence the (faded) image is untouched.
+    """
+    heatmap = np.asarray(heatmap)
+    if heatmap.ndim != 2 or 0 in heatmap.shape:
+        raise FieldmarkError(f"overlay: expected a map of shape (height, width), received {heatmap.shape}")
+    base = to_rgb(image)
+    if base.ndim != 3:
+        raise FieldmarkError(f"overlay: expected one image (height, width, channels), received {np.shape(image)}")
+    if scale is None:
+        scale = scale_of(heatmap, bool((heatmap < 0).any()) if signed is None else signed)
+    values = resize_maps(scale(heatmap), (base.shape[0], base.shape[1]))
+    faded = fade_colour(base, check_fraction("fade", fade))
+    return blend(faded, values, check_fraction("alpha", alpha), colour_table(scale.signed, colours), scale.signed)
+
+
+def fade_colour(image: np.ndarray, fade: float = FADE) -> np.ndarray:
+    """RGB (H, W, 3) as float with `fade` of its colour replaced by its luminance, as CSS `grayscale()` does."""
+    return np.asarray((1 - fade) * image + fade * (image @ _LUMINANCE)[..., None])
+
+
+def blend(base: np.ndarray, values: np.ndarray, alpha: float, table: np.ndarray, signed: bool) -> np.ndarray:
+    """RGB (H, W, 3) in 0..255 with scaled values (H, W) over it in the colours of `colour_table`, as uint8."""
+    colour = table[rows(values, signed)]
+    weight = alpha * colour[..., 3:]
+    return np.asarray(np.rint(base * (1 - weight) + 255 * weight * colour[..., :3]), np.uint8)
