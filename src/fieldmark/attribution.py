@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMAT = 1
+ARRAYS = ("maps", "scores", "probabilities", "classes")
+OPTIONAL = ("images", "variance", "pictures")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +33,8 @@ class Attribution:
     targets        n tuples of t strings: what each t means for that image, in words
     provenance     JSON-able: method, parameters, layer, target, seed, scores, model, versions, backend, ...
     images         (n, H, W, c) as they were given (uint8 or float), or None
+    variance       float32 (n, t, h, w): the squared standard error of each value of a sampled map, or None
+    pictures       float32 (n, t, h, w, c): the image made for each target, where the method makes one, or None
     signed         whether negative values mean "evidence against" (else the map is an amount, >= 0)
     warnings       one sentence each: why a map may be blank or wrong
     """
@@ -42,6 +46,8 @@ class Attribution:
     targets: tuple[tuple[str, ...], ...]
     provenance: dict[str, Any]
     images: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    pictures: np.ndarray | None = None
     signed: bool = False
     warnings: tuple[str, ...] = field(default=())
 
@@ -89,9 +95,7 @@ class Attribution:
             "signed": self.signed,
             "warnings": self.warnings,
         }
-        arrays = {name: getattr(self, name) for name in ("maps", "scores", "probabilities", "classes")}
-        if self.images is not None:
-            arrays["images"] = self.images
+        arrays = {name: getattr(self, name) for name in (*ARRAYS, *OPTIONAL) if getattr(self, name) is not None}
         partial = path.with_name(path.name + ".partial")
         try:
             with open(partial, "wb") as file:
@@ -99,7 +103,9 @@ class Attribution:
             os.replace(partial, path)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+            raise OutputError(
+                f"cannot write {path}: {error.strerror or error}; choose a folder you can write to"
+            ) from None
         return path
 
     @classmethod
@@ -113,8 +119,8 @@ class Attribution:
                         f"{path}: expected attribution format {FORMAT}, received {header['format']}; "
                         "make it again with this version of fieldmark"
                     )
-                arrays = {name: file[name] for name in ("maps", "scores", "probabilities", "classes")}
-                images = file["images"] if "images" in file else None
+                arrays = {name: file[name] for name in ARRAYS}
+                arrays |= {name: file[name] for name in OPTIONAL if name in file}
         except FileNotFoundError:
             raise FieldmarkError(f"{path}: no such file") from None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -125,7 +131,6 @@ class Attribution:
             **arrays,
             targets=tuple(tuple(row) for row in header["targets"]),
             provenance=header["provenance"],
-            images=images,
             signed=header["signed"],
             warnings=tuple(header["warnings"]),
         )
@@ -137,7 +142,5 @@ def resize_maps(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if maps.shape[-2:] == (height, width):
         return maps.astype(np.float32, copy=False)
     flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float32)
-    out = [
-        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in flat
-    ]
+    out = [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in flat]
     return np.stack(out).reshape(*maps.shape[:-2], height, width)

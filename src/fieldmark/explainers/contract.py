@@ -52,6 +52,8 @@ class Job:
         signed: bool,
         layer: tuple[str, str] | None = None,
         notes: dict[str, Any] | None = None,
+        variance: np.ndarray | None = None,
+        pictures: np.ndarray | None = None,
     ) -> Attribution:
         """Maps (n, t, h, w) with what was explained: scores (n, classes) and weights (n, t, classes) of the engine."""
         predictions = self.classifier.read(scores)
@@ -80,6 +82,8 @@ class Job:
             targets=describe(self.target, weights, self.classifier.labels),
             provenance=provenance,
             images=self.images,
+            variance=variance,
+            pictures=pictures,
             signed=signed,
             warnings=self._warnings(maps, kind),
         )
