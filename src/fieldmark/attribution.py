@@ -55,10 +55,9 @@ class Attribution:
         if self.maps.ndim != 4:
             raise FieldmarkError(f"maps: expected (n, t, h, w), received shape {self.maps.shape}")
         for name in ("scores", "probabilities", "classes"):
-            if getattr(self, name).shape != self.maps.shape[:2]:
-                raise FieldmarkError(
-                    f"{name}: expected shape {self.maps.shape[:2]} (images, targets), received {getattr(self, name).shape}"
-                )
+            shape = getattr(self, name).shape
+            if shape != self.maps.shape[:2]:
+                raise FieldmarkError(f"{name}: expected shape {self.maps.shape[:2]} (images, targets), received {shape}")
 
     def __len__(self) -> int:
         return len(self.maps)
