@@ -1,7 +1,7 @@
 """A pickle interpreter for state dicts: tensors and OrderedDict come out as plain records, and nothing is ever run.
 
-A pickle is a program. This one interprets the thirty opcodes that torch writes for a state dict, over stand-ins: no name
-from the file is imported and nothing is called, so that the worst a hostile file can do is to be refused.
+A pickle is a program. This one interprets the thirty opcodes that torch writes for a state dict, over stand-ins: no
+name from the file is imported and nothing is called, so that the worst a hostile file can do is to be refused.
 """
 
 from __future__ import annotations
@@ -195,9 +195,9 @@ def _tensor(storage: Storage, offset: int, shape: tuple[Any, ...], strides: tupl
     return Tensor(storage, offset, shape, strides)
 
 
-def _expect(value: Any, kind: type[Any]) -> Any:
-    if not isinstance(value, kind):
-        raise Refused(f"damaged: expected {kind.__name__} in its pickle, received {kind(value)}")
+def _expect(value: Any, wanted: type[Any]) -> Any:
+    if not isinstance(value, wanted):
+        raise Refused(f"damaged: expected {wanted.__name__} in its pickle, received {kind(value)}")
     return value
 
 
