@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,13 @@ class Gradient(NamedTuple):
     gradients: Any
     scores: np.ndarray
     weights: np.ndarray
+
+
+class Observation(NamedTuple):
+    """values (n, ...) at a layer (a tuple of them for several layers), scores (n, classes)."""
+
+    values: Any
+    scores: np.ndarray
 
 
 class PathGradient(NamedTuple):
@@ -66,6 +74,26 @@ class Engine:
             return (self._last(seen[layer]),)
 
         return self.passes.over_batches(("activations", layer), traced, [x], f"Activations of {layer}")[0]
+
+    def observe(
+        self, x: np.ndarray, at: str | Sequence[str], reduce: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> Observation:
+        """The output of a layer, or of several in that order, and the scores, from one forward pass.
+
+        With `reduce` the values are replaced, chunk by chunk, by reduce(values), so that large ones never pile up.
+        """
+        names = (at,) if isinstance(at, str) else tuple(at)
+
+        def traced(x: Any) -> tuple[Any, ...]:
+            seen: dict[str, Any] = {}
+            scores = self._forward(x, {name: partial(seen.setdefault, name) for name in names})
+            return (*(self._last(seen[name]) for name in names), scores)
+
+        def finish(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+            return arrays if reduce is None else (*map(reduce, arrays[:-1]), arrays[-1])
+
+        *values, scores = self.passes.over_batches(("observe", names), traced, [x], "Activations", finish)
+        return Observation(values[0] if isinstance(at, str) else tuple(values), scores)
 
     def gradients(
         self, x: np.ndarray, target: Resolved, at: str | Sequence[str] = INPUT, reduce: Reduce | None = None
