@@ -66,5 +66,5 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(PEERS_VENV)/.peers: pyproject.toml benchmarks/peers.txt benchmarks/peers-bare.txt | $(PEERS_VENV)/bin/python
 	@echo "Installing the peers into $(PEERS_VENV) (several minutes, the first time)"
 	$(PEERS_VENV)/bin/python $(PIP) torch==2.13.0 --requirement benchmarks/peers.txt
-	$(PEERS_VENV)/bin/python $(PIP) --no-deps --requirement benchmarks/peers-bare.txt --editable .
+	$(PEERS_VENV)/bin/python $(PIP) --no-deps --requirement benchmarks/peers-bare.txt
 	@touch $@

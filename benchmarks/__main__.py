@@ -1,0 +1,90 @@
+"""`python -m benchmarks [--peers PYTHON]`: the budget table, measured now, printed and written to JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.jobs import JOBS
+from benchmarks.peers import PEERS
+
+ROOT = Path(__file__).resolve().parents[1]
+console = Console(width=None if sys.stdout.isatty() else 140)
+
+
+def run(python: str, name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """What `benchmarks.worker` measured for one name in its own process; None, the reason printed, if it failed."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": paths}
+    with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {name}"):
+        out = Path(folder) / "rows.json"
+        command = [python, "-m", "benchmarks.worker", name, str(out)]
+        command += ["--rounds", str(options.rounds), "--batch", str(options.batch)]
+        command += ["--only", *options.only] if options.only else []
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+        if done.returncode == 0:
+            return json.loads(out.read_text())
+    reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    console.print(f"{name}: not measured: {reason}", style="yellow")
+    return None
+
+
+def table(results: list[dict[str, Any]], batch: int) -> Table:
+    """A row a job: ratio and quartiles of each package, and the budget."""
+    title = f"Cost in forward passes of the same batch: EfficientNet-Lite0, {batch} images, {os.cpu_count()} cores"
+    shown = Table(
+        title=title, caption="median of interleaved runs (quartiles); each beside a forward pass of its own process"
+    )
+    shown.add_column("job")
+    for result in results:
+        shown.add_column(result["name"], justify="right")
+    shown.add_column("at most", justify="right")
+    shown.add_column("aim", justify="right")
+    for job in JOBS:
+        rows = [result["rows"].get(job.key) for result in results]
+        if any(rows):
+            budget = [f"{bound:.1f}" if bound else "" for bound in (job.at_most, job.aim)]
+            shown.add_row(job.name, *(cell(row, job.at_most if not i else None) for i, row in enumerate(rows)), *budget)
+    return shown
+
+
+def cell(row: dict[str, Any] | None, at_most: float | None) -> str:
+    if row is None:
+        return "–"
+    text = f"{row['ratio']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+    return f"[red]{text} ![/red]" if at_most and row["ratio"] > at_most else text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--peers", metavar="PYTHON", help="a Python that has the peers: .venv-peers/bin/python")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--only", nargs="*", choices=[job.key for job in JOBS], help="these jobs; all by default")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench.json")
+    options = parser.parse_args()
+    wanted = [(sys.executable, "fieldmark")] + [(options.peers, name) for name in PEERS if options.peers]
+    results = [result for python, name in wanted if (result := run(python, name, options))]
+    if not results or results[0]["name"] != "fieldmark":
+        return 1
+    console.print(table(results, options.batch))
+    budget = {job.key: {"name": job.name, "at_most": job.at_most, "aim": job.aim} for job in JOBS}
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
+    written = {"batch": options.batch, "machine": machine, "jobs": budget, "results": results}
+    options.out.write_text(json.dumps(written, indent=1) + "\n")
+    console.print(f"written to {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
