@@ -36,13 +36,6 @@ class Words:
     weight: str = "normal"
     colour: str = MUTED
 
-    def lines(self, width: float) -> list[str]:
-        return wrap(self.text, width * 72, self.size, self.weight)
-
-    def height(self, width: float) -> float:
-        """Inches it takes at that width."""
-        return len(self.lines(width)) * self.size * LINE / 72
-
 
 @dataclass
 class Page:
@@ -60,7 +53,7 @@ class Page:
     def words(self, words: Words, x: float, y: float, width: float, align: str = "left") -> float:
         """Place a paragraph in a column; returns the y below it. `align` is left, center or right within the column."""
         anchor = {"left": x, "center": x + width / 2, "right": x + width}[align]
-        for line in words.lines(width):
+        for line in wrap(words.text, width * 72, words.size, words.weight):
             self.lines.append((line, anchor, y + 0.5 * words.size * LINE / 72, align, words))
             y += words.size * LINE / 72
         return y

@@ -46,9 +46,6 @@ class Cell:
     picture: np.ndarray
     words: tuple[Words, ...]
 
-    def height(self, width: float) -> float:
-        return sum(words.height(width) for words in self.words)
-
 
 def panel(
     attributions: Attribution | Sequence[Attribution],
@@ -90,7 +87,7 @@ def panel(
         ]
         lines = _lines(cells, columns)
         if original and photo is not None:
-            first = _photo(photo, names[i] if names else f"image {i + 1}" if len(group[0]) > 1 else "original")
+            first = _photo(photo, names[i] if names else f"image {i}" if len(group[0]) > 1 else "original")
             lines = [[first, *lines[0]], *([None, *line] for line in lines[1:])]
         blocks.append(lines)
     return _draw(blocks, group, _title(group) if title is None else title, look)
@@ -213,13 +210,15 @@ def _draw(blocks: list[list[list[Any]]], group: list[Attribution], title: str, l
     for line in (line for block in blocks for line in block):
         shown = [(k, cell) for k, cell in enumerate(line) if cell is not None]
         tall = max(width * min(max(c.picture.shape[0] / c.picture.shape[1], 0.2), 2.0) for _, c in shown)
+        ends = []
         for k, cell in shown:
             x = _MARGIN + k * (width + _GAP)
             page.picture(cell.picture, x, y, width, tall)
             below = y + tall + 0.05
             for words in cell.words:
                 below = page.words(words, x, below, width)
-        y += tall + 0.05 + max(cell.height(width) for _, cell in shown) + _GAP
+            ends.append(below)
+        y = max(ends) + _GAP
     y = _legends(page, group, look, y, inner)
     return page.figure(_warnings(page, group, y, inner) + _MARGIN)
 
@@ -232,11 +231,10 @@ def _legends(page: Page, group: list[Attribution], look: Look, y: float, inner: 
         ground = np.full((*values.shape, 3), float(_GREY))
         bar = blend(ground, values, look.alpha, colour_table(signed, look.colours), signed)
         page.picture(bar, _MARGIN, y, _LEGEND, _LEGEND * 24 / LEVELS)
-        below = y + _LEGEND * 24 / LEVELS + 0.02
+        under = y + _LEGEND * 24 / LEVELS + 0.02
         low, high = WORDS[signed]
         for word, align in ((low, "left"), ("0" if signed else "", "center"), (high, "right")):
-            page.words(Words(word), _MARGIN, below, _LEGEND, align)
-        below += Words(high).height(_LEGEND)
+            below = page.words(Words(word), _MARGIN, under, _LEGEND, align)
         text = Words(legend_text(signed, look.shared_scale, methods if len(kinds) > 1 else []))
         beside = inner - _LEGEND - _GAP >= 2.2
         x, top, room = (
@@ -264,9 +262,8 @@ def _warnings(page: Page, group: list[Attribution], y: float, inner: float) -> f
     if not words:
         return y
     room = inner - 0.2
-    height = sum(paragraph.height(room) for paragraph in words) + 0.16
-    page.ground(_MARGIN, y, inner, height)
     below = y + 0.08
     for paragraph in words:
         below = page.words(paragraph, _MARGIN + 0.1, below, room)
-    return y + height
+    page.ground(_MARGIN, y, inner, below + 0.08 - y)
+    return below + 0.08

@@ -25,8 +25,11 @@ def wrap(text: str, points: float, size: float, weight: str = "normal", most: in
     low resolution are moved to whole pixels.
     """
     points *= 0.97
+    text = clean(text)
+    if width_of(text, size, weight) <= points:
+        return [text] if text else []
     lines = [""]
-    for piece in re.findall(r"[^\s_/\-]*[_/\-]+|[^\s_/\-]+|\s+", clean(text)):
+    for piece in re.findall(r"[^\s_/\-]*[_/\-]+|[^\s_/\-]+|\s+", text):
         if width_of((lines[-1] + piece).strip(), size, weight) <= points:
             lines[-1] += piece
             continue
