@@ -17,7 +17,7 @@ from keras import ops
 from fieldmark.classifier import autodiff
 from fieldmark.classifier.head import Head
 from fieldmark.classifier.passes import Passes
-from fieldmark.classifier.rows import Path, path_rows, row_chunks
+from fieldmark.classifier.rows import LazyMasks, Path, path_rows, row_chunks
 from fieldmark.classifier.subject import Subject
 from fieldmark.classifier.taps import patched, tapped
 from fieldmark.progress import track
@@ -155,7 +155,7 @@ class Engine:
         return PathGradient(sums[0], sums[1] if square else None, scores, apply_rule(target, scores))
 
     def masked_scores(
-        self, x: np.ndarray, masks: np.ndarray, fill: np.ndarray, interpolation: str = "bilinear"
+        self, x: np.ndarray, masks: np.ndarray | LazyMasks, fill: np.ndarray, interpolation: str = "bilinear"
     ) -> np.ndarray:
         """(n, m, classes) under m masks for all images (m, h, w) or for each its own (n, m, h, w), of any resolution.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -42,6 +42,21 @@ class Rows:
         """What the device sums with: points, factors, owners (counted from `first`), shares, the owners there are."""
         slots = np.arange(self.last - self.first, dtype=np.int32)
         return self.points, self.factors, (self.images - self.first).astype(np.int32), self.shares, slots
+
+
+@dataclass(frozen=True, eq=False)
+class LazyMasks:
+    """Masks (m, h, w) that are made when they are asked for, so that large ones are never all held.
+
+    `make(rows)` gives the masks of these indices (k,) as (k, h, w); indexed by them, this reads like an array.
+    """
+
+    shape: tuple[int, int, int]
+    make: Callable[[np.ndarray], np.ndarray]
+    ndim: ClassVar[int] = 3
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self.make(rows)
 
 
 def row_chunks(rows: int, size: int) -> list[tuple[int, int]]:
