@@ -9,33 +9,49 @@ __version__ = "0.1.0"
 
 # Public name -> module. Loaded on first use, so that `import fieldmark` loads no framework.
 _PUBLIC = {
+    "AblationCAM": "fieldmark.explainers",
+    "ActivationMaps": "fieldmark.explainers",
     "Attribution": "fieldmark.attribution",
+    "CAM": "fieldmark.explainers",
     "Class": "fieldmark.targets",
     "Classifier": "fieldmark.classifier",
     "Contrast": "fieldmark.targets",
     "EXPLAINERS": "fieldmark.explainers",
+    "EigenCAM": "fieldmark.explainers",
     "FieldmarkError": "fieldmark.errors",
     "GradCAM": "fieldmark.explainers",
     "GradCAMPlusPlus": "fieldmark.explainers",
     "Gradients": "fieldmark.explainers",
+    "HiResCAM": "fieldmark.explainers",
+    "LayerCAM": "fieldmark.explainers",
     "Predicted": "fieldmark.targets",
+    "ScoreCAM": "fieldmark.explainers",
     "Top": "fieldmark.targets",
     "Weighted": "fieldmark.targets",
+    "XGradCAM": "fieldmark.explainers",
     "load": "fieldmark.classifier.loading",
     "read_images": "fieldmark.images",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from fieldmark.attribution import Attribution as Attribution
     from fieldmark.classifier import Classifier as Classifier
     from fieldmark.classifier.loading import load as load
     from fieldmark.errors import FieldmarkError as FieldmarkError
+    from fieldmark.explainers import CAM as CAM
     from fieldmark.explainers import EXPLAINERS as EXPLAINERS
+    from fieldmark.explainers import AblationCAM as AblationCAM
+    from fieldmark.explainers import ActivationMaps as ActivationMaps
+    from fieldmark.explainers import EigenCAM as EigenCAM
     from fieldmark.explainers import GradCAM as GradCAM
     from fieldmark.explainers import GradCAMPlusPlus as GradCAMPlusPlus
     from fieldmark.explainers import Gradients as Gradients
+    from fieldmark.explainers import HiResCAM as HiResCAM
+    from fieldmark.explainers import LayerCAM as LayerCAM
+    from fieldmark.explainers import ScoreCAM as ScoreCAM
+    from fieldmark.explainers import XGradCAM as XGradCAM
     from fieldmark.images import read_images as read_images
     from fieldmark.targets import Class as Class
     from fieldmark.targets import Contrast as Contrast

@@ -108,7 +108,8 @@ def compiled(function: Callable[..., Any], examples: Sequence[Any], variables: S
         import tensorflow as tf
 
         signature = [tf.TensorSpec((None, *e.shape[1:]), tf.as_dtype(e.dtype)) for e in examples]
-        return tf.function(function, input_signature=signature, autograph=False)
+        # The concrete function: TensorFlow would take several passes made at one place for one that is traced again.
+        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
     if name == "jax":
         import jax
 

@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
+from fieldmark.errors import FieldmarkError, LayerError
 from fieldmark.explainers.contract import Job
+from fieldmark.explainers.layered import Made, check_layers, from_gradients
 from fieldmark.targets import Predicted
 
-Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Two scales of made-up feature maps, so that a bend anywhere near what a network produces is crossed.
+PROBE_SCALES = (1.0, 100.0)
+PROBE_TOLERANCE = 1e-2  # of the largest score: half precision passes, a bend or a maximum is far above
+
+
+@dataclass(frozen=True, kw_only=True)
+class CAM:
+    """Feature maps weighted by the class's weights in a linear head: sum_k w_k A_k [zhou2016].
+
+    Only where global average pooling and one linear layer follow (dropout between them is allowed): there the mean of
+    the map is the logit less the bias. This is checked on made-up feature maps, whatever the layers are called.
+
+    layer  a name from `Classifier.layers()`; None: the last spatial feature map
+
+    Signed maps at the layer's resolution, in units of the score. One forward pass, and one of ten rows to check.
+    Raises LayerError for any other head, with the reason and what works there.
+    """
+
+    summary: ClassVar[str] = "The exact share of each region in the logit, for networks that end in average pooling."
+    needs_layer: ClassVar[bool] = True
+    layers: ClassVar[tuple[str, ...]] = ()  # one layer at most can have a linear head of pooling after it
+    relu: ClassVar[bool] = False
+
+    layer: str | None = None
+
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        job = Job.begin(classifier, images, target)
+        require_pooled_linear(classifier, classifier.choose_layer(self.layer, spatial=True)[0], job.x[:1])
+        return from_gradients(self, job, cam)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradCAM:
     """Feature maps weighted by their mean gradient: ReLU(sum_k a_k A_k), a_k the mean of dS/dA_k [selvaraju2017].
 
-    layer  a name from `Classifier.layers()`; None: the last spatial feature map
-    relu   keep only what speaks for the target, as in the paper; False gives the signed map
+    layer   a name from `Classifier.layers()`; None: the last spatial feature map
+    layers  several names: the call then returns a list, one Attribution per layer, from one forward pass
+    relu    keep only what speaks for the target, as in the paper; False gives the signed map
+    rms     divide the gradients by their root mean square, per image and target: another scale, the same picture
 
     Maps are at the layer's resolution, in units of the score. Raises LayerError for a layer that is not spatial.
     """
@@ -30,10 +60,18 @@ class GradCAM:
     needs_layer: ClassVar[bool] = True
 
     layer: str | None = None
+    layers: tuple[str, ...] = ()
     relu: bool = True
+    rms: bool = False
 
-    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Attribution:  # noqa: B008
-        return _explain(self, classifier, images, target, lambda a, g: grad_cam(a, g, relu=self.relu), not self.relu)
+    def __post_init__(self) -> None:
+        check_layers(self)
+
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        def combine(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+            return grad_cam(activations, over_rms(gradients) if self.rms else gradients)
+
+        return from_gradients(self, Job.begin(classifier, images, target), combine)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,45 +81,178 @@ class GradCAMPlusPlus:
     a_k = sum over pixels of alpha ReLU(dS/dA_k), alpha = g^2 / (2 g^2 + g^3 sum A_k). The paper explains exp(S); the
     common factor exp(S) of a map is left out, which changes its scale and nothing else.
 
-    layer  as in GradCAM
+    layer, layers, relu  as in GradCAM
 
-    Maps are at the layer's resolution, >= 0. Raises LayerError for a layer that is not spatial.
+    Maps are at the layer's resolution. Raises LayerError for a layer that is not spatial.
     """
 
     summary: ClassVar[str] = "Grad-CAM that also covers several instances of a class, and the whole of one."
     needs_layer: ClassVar[bool] = True
 
     layer: str | None = None
+    layers: tuple[str, ...] = ()
+    relu: bool = True
 
-    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Attribution:  # noqa: B008
-        return _explain(self, classifier, images, target, grad_cam_plus_plus, False)
+    def __post_init__(self) -> None:
+        check_layers(self)
 
-
-def _explain(
-    explainer: Any, classifier: Classifier, images: Any, target: Any, combine: Combine, signed: bool
-) -> Attribution:
-    job = Job.begin(classifier, images, target)
-    layer = classifier.choose_layer(explainer.layer, spatial=True)
-    result = classifier.engine.gradients(job.x, job.target, at=layer[0], reduce=lambda a, g, _scores: combine(a, g))
-    return job.attribution(explainer, result.values, result.scores, result.weights, signed=signed, layer=layer)
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        return from_gradients(self, Job.begin(classifier, images, target), grad_cam_plus_plus)
 
 
-def grad_cam(activations: np.ndarray, gradients: np.ndarray, relu: bool = True) -> np.ndarray:
-    """(n, t, h, w) from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    return _weighted(activations, gradients.mean(axis=(2, 3)), relu)
+@dataclass(frozen=True, kw_only=True)
+class HiResCAM:
+    """Feature maps times their gradients, pixel by pixel: sum_k dS/dA_k A_k [draelos2020].
+
+    Where only linear layers follow, the sum of the map is the logit less the bias: nothing is averaged away.
+
+    layer, layers, relu  as in GradCAM; the paper's map is signed (relu=False)
+
+    Maps are at the layer's resolution, in units of the score. Raises LayerError for a layer that is not spatial.
+    """
+
+    summary: ClassVar[str] = "Grad-CAM without its averaging: what each place of the feature maps adds to the score."
+    needs_layer: ClassVar[bool] = True
+
+    layer: str | None = None
+    layers: tuple[str, ...] = ()
+    relu: bool = False
+
+    def __post_init__(self) -> None:
+        check_layers(self)
+
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        return from_gradients(self, Job.begin(classifier, images, target), hires_cam)
+
+
+@dataclass(frozen=True, kw_only=True)
+class XGradCAM:
+    """Grad-CAM whose mean gradient is weighted by the activations: a_k = sum(dS/dA_k A_k) / sum(A_k) [fu2020].
+
+    Signed, the map sums to the sum of gradient times activation: the score, where what follows is piecewise linear
+    without bias (the paper's sensitivity and conservation axioms). A feature map that sums to zero weighs nothing.
+
+    layer, layers, relu  as in GradCAM
+
+    Maps are at the layer's resolution, in units of the score. Raises LayerError for a layer that is not spatial.
+    """
+
+    summary: ClassVar[str] = "Grad-CAM with weights that account for the score: gradients count where features are."
+    needs_layer: ClassVar[bool] = True
+
+    layer: str | None = None
+    layers: tuple[str, ...] = ()
+    relu: bool = True
+
+    def __post_init__(self) -> None:
+        check_layers(self)
+
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        return from_gradients(self, Job.begin(classifier, images, target), xgrad_cam)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCAM:
+    """Feature maps times their positive gradients, pixel by pixel: ReLU(sum_k ReLU(dS/dA_k) A_k) [jiang2021].
+
+    Made for shallow layers too, whose maps are finer. The tanh scaling of shallow maps, with which the paper fuses
+    several layers into one picture, is not part of the map.
+
+    layer, layers, relu  as in GradCAM
+
+    Maps are at the layer's resolution, in units of the score. Raises LayerError for a layer that is not spatial.
+    """
+
+    summary: ClassVar[str] = "Fine maps from shallow layers as well: features where more of them raises the score."
+    needs_layer: ClassVar[bool] = True
+
+    layer: str | None = None
+    layers: tuple[str, ...] = ()
+    relu: bool = True
+
+    def __post_init__(self) -> None:
+        check_layers(self)
+
+    def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
+        return from_gradients(self, Job.begin(classifier, images, target), layer_cam)
+
+
+def cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(n, t, h, w): behind pooling the gradient at any pixel is the class's weight over the number of pixels."""
+    return grad_cam(activations, gradients) * (activations.shape[1] * activations.shape[2])
+
+
+def grad_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
+    return weighted(activations, gradients.mean(axis=(2, 3)))
 
 
 def grad_cam_plus_plus(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """(n, t, h, w) from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
+    """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
     g = gradients.astype(np.float64)
     totals = activations.sum(axis=(1, 2), dtype=np.float64)[:, None, None, None, :]
     denominator = 2 * g**2 + g**3 * totals
     alpha = np.divide(g**2, denominator, out=np.zeros_like(g), where=denominator != 0)
-    weights = (alpha * np.maximum(g, 0)).sum(axis=(2, 3))
-    return _weighted(activations, weights, relu=True)
+    return weighted(activations, (alpha * np.maximum(g, 0)).sum(axis=(2, 3)))
 
 
-def _weighted(activations: np.ndarray, weights: np.ndarray, relu: bool) -> np.ndarray:
-    """The sum over channels of weights (n, t, c) times feature maps (n, h, w, c)."""
-    maps = np.einsum("nhwc,ntc->nthw", activations, weights, optimize=True).astype(np.float32)
-    return np.maximum(maps, 0) if relu else maps
+def hires_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
+    return np.einsum("nhwc,nthwc->nthw", activations, gradients).astype(np.float32)
+
+
+def xgrad_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
+    shares = np.einsum("nhwc,nthwc->ntc", activations, gradients)
+    totals = np.broadcast_to(activations.sum(axis=(1, 2))[:, None], shares.shape)
+    return weighted(activations, np.divide(shares, totals, out=np.zeros_like(shares), where=totals != 0))
+
+
+def layer_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
+    return hires_cam(activations, np.maximum(gradients, 0))
+
+
+def weighted(activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n, t, h, w): the sum over channels of weights (n, t, c) times feature maps (n, h, w, c)."""
+    return np.einsum("nhwc,ntc->nthw", activations, weights, optimize=True).astype(np.float32)
+
+
+def over_rms(gradients: np.ndarray) -> np.ndarray:
+    """Gradients (n, t, h, w, c) over their root mean square per image and target; zeros stay zero."""
+    rms = np.sqrt(np.square(gradients).mean(axis=(2, 3, 4), keepdims=True))
+    return np.divide(gradients, rms, out=np.zeros_like(gradients), where=rms > 0)
+
+
+def require_pooled_linear(classifier: Classifier, layer: str, x: np.ndarray) -> None:
+    """Raise LayerError unless the logits are one linear function of the layer's mean over pixels, for every image.
+
+    Shown on made-up feature maps P and Q, for all classes: S(P) + S(Q) = 2 S((P + Q) / 2) makes S affine in the layer,
+    S(P shifted by a pixel) = S(P) gives all pixels one weight, and S(P) is the same behind another image.
+    """
+    if not classifier.engine.logits:
+        raise FieldmarkError(
+            "CAM: expected logits, received probabilities, which are not linear; use scores='logits', or GradCAM"
+        )
+    shape = next(info.shape for info in classifier.layers() if info.name == layer)
+    rng = np.random.default_rng(0)
+    reasons = []
+    for scale in PROBE_SCALES:
+        p, q = scale * (rng.normal(size=(2, 1, 1, shape[-1])) + rng.normal(size=(2, *shape)))
+        shifted = np.roll(p.reshape(-1, shape[-1]), 1, axis=0).reshape(shape)
+        maps = np.stack([p, q, (p + q) / 2, shifted, p]).astype(np.float32)
+        images = np.concatenate([np.repeat(x, 4, axis=0), -1 - x])
+        of_p, of_q, between, of_shifted, elsewhere = classifier.engine.scores_from(layer, maps, images)
+        allowed = PROBE_TOLERANCE * max(np.abs(of_p).max(), np.abs(of_q).max())
+        for gap, reason in (
+            (of_p + of_q - 2 * between, "is not linear in it"),
+            (of_shifted - of_p, "weighs its pixels differently"),
+            (elsewhere - of_p, "sees the image past it"),
+        ):
+            if not np.abs(gap).max() <= allowed:
+                reasons.append(reason)
+    if reasons:
+        raise LayerError(
+            f"CAM at layer {layer!r}: expected global average pooling and one linear layer after it, but the rest of "
+            f"the model {reasons[0]}; GradCAM and HiResCAM work at any layer"
+        )
