@@ -24,6 +24,8 @@ GUESSED_SIZE = 224  # for models that take any size, until an image comes
 class Classifier:
     """An image classifier as it is: a `keras.Model` on any backend, or a `torch.nn.Module` that eats (n, c, h, w).
 
+    A function from float32 images (n, h, w, c) to (n, classes) will do for methods that only ask for predictions.
+
     preprocess  function of float32 images (n, h, w, c) in the range they were given; returns what the model eats,
                 channels last for every framework. None: images are fed as they are.
     labels      one name per class, in order (for one sigmoid output: two, or the name of class 1)
@@ -115,7 +117,9 @@ class Classifier:
         whose output is not (height, width, channels).
         """
         from fieldmark.classifier.layers import choose_layer, find_layer, require_spatial
+        from fieldmark.classifier.subject import refuse_opaque
 
+        refuse_opaque(self.subject)
         if name is None:
             return choose_layer(self._listed(), self.name)
         found = find_layer(self._listed(), name, self.name)
@@ -156,7 +160,7 @@ class Classifier:
         """False where the model's output is already a softmax that cannot be looked behind: rows >= 0 that sum to 1."""
         if self.head.kind != "linear" or scores.shape[1] < 2:
             return True
-        return not bool((scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3))
+        return not is_distribution(scores)
 
     # How it gets there
 
@@ -197,7 +201,8 @@ class Classifier:
         seen = record(self.subject, shape)
         if self._engine is None:
             head = find_head(self.subject, seen, self.output)
-            self._engine = Engine(self.subject, head, logits=self.wants == "logits", batch_size=self.batch_size)
+            logits = self.wants == "logits" or (self.subject.opaque and is_distribution(head.scores(seen.output)))
+            self._engine = Engine(self.subject, head, logits=logits, batch_size=self.batch_size)
         self._layers[shape] = list_layers(seen, self.subject.channels_first)
 
     def _listed(self) -> list[LayerInfo]:
@@ -208,6 +213,14 @@ class Classifier:
         if self._engine is None:
             return f"<Classifier {self.name} on {self.backend}: shape not known yet>"
         return f"<Classifier {self.name} on {self.backend}: {self.classes} classes, input {self.input_shape}>"
+
+
+def is_distribution(scores: Any) -> bool:
+    """Whether the rows (n, classes) are probabilities: >= 0, and 1 in all."""
+    from keras import ops
+
+    values = np.asarray(ops.convert_to_numpy(scores))
+    return values.shape[1] > 1 and bool((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3))
 
 
 def _subject(model: Any) -> Subject:
@@ -223,8 +236,12 @@ def _subject(model: Any) -> Subject:
         from fieldmark.classifier.keras_subject import KerasSubject
 
         return KerasSubject(model)
+    if callable(model) and not isinstance(model, type):
+        from fieldmark.classifier.function_subject import FunctionSubject
+
+        return FunctionSubject(model)
     raise ModelError(
-        "expected a keras.Model (Keras 3) or a torch.nn.Module, received "
+        "expected a keras.Model (Keras 3), a torch.nn.Module or a function from images to scores, received "
         f"{type(model).__module__}.{type(model).__name__}"
         + ("; read files with fieldmark.load" if isinstance(model, str) else "")
     )

@@ -15,6 +15,7 @@ class KerasSubject:
     """Calls, lists and taps a `keras.Model` on whatever backend Keras runs."""
 
     method = "call"
+    opaque = False
 
     def __init__(self, model: Any) -> None:
         self.model = model

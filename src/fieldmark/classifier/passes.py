@@ -21,8 +21,9 @@ Finish = Callable[..., tuple[np.ndarray, ...]]
 class Passes:
     """The compiled passes of one model. `traces` counts compilations: a loop over many images must not raise it."""
 
-    def __init__(self, variables: Callable[[], Sequence[Any]], batch_size: int) -> None:
+    def __init__(self, variables: Callable[[], Sequence[Any]], batch_size: int, eager: bool = False) -> None:
         self.batch_size = batch_size
+        self.eager = eager  # run every pass as it is written: what it calls cannot be traced
         self.traces = 0
         self._variables = variables
         self._compiled: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
@@ -45,7 +46,8 @@ class Passes:
 
         The last row is repeated, or zeros are added (`fill=False`), for arrays that weigh rows.
         """
-        missing = (1 << (len(array) - 1).bit_length()) - len(array) if autodiff.static_batches() else 0
+        fixed = autodiff.static_batches() and not self.eager
+        missing = (1 << (len(array) - 1).bit_length()) - len(array) if fixed else 0
         if missing <= 0:
             return array
         extra = np.repeat(array[-1:], missing, axis=0)
@@ -54,12 +56,13 @@ class Passes:
     def call(self, key: Any, traced: Traced, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """One chunk through the compiled pass for this key and these shapes."""
         signature = (key, *((array.shape[1:], str(array.dtype)) for array in arrays))
-        function = self._compiled.get(signature)
+        function = traced if self.eager else self._compiled.get(signature)
         with autodiff.quiet():
             if function is None:
                 function = autodiff.compiled(self._counted(traced), arrays, self._variables())
                 self._compiled[signature] = function
-            self._compiled.move_to_end(signature)
+            if not self.eager:
+                self._compiled.move_to_end(signature)
             if len(self._compiled) > KEPT:
                 self._compiled.popitem(last=False)
             out = function(*(ops.convert_to_tensor(array) for array in arrays))

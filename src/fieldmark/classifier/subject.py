@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import keras
+
 from fieldmark.classifier import autodiff
 from fieldmark.classifier.taps import patched
-from fieldmark.errors import ModelError
+from fieldmark.errors import FieldmarkError, ModelError
 
 SOFTMAX, SIGMOID, LINEAR = "softmax", "sigmoid", "linear"
 
@@ -19,6 +21,7 @@ class Subject(Protocol):
 
     name: str
     method: str  # the attribute of a layer that a tap replaces
+    opaque: bool  # a bare function: nothing to trace, tap or differentiate
     channels_first: bool  # whether it eats and makes (n, c, h, w)
     input_shape: tuple[int | None, ...] | None  # (h, w, c), or None where the model does not say
     layers: Mapping[str, Any]  # every layer at every depth by its path, in the order of definition
@@ -43,6 +46,19 @@ class Subject(Protocol):
     def inference(self) -> AbstractContextManager[None]:
         """Everything in inference mode for the length of a call; put back after."""
         ...
+
+
+# The methods that ask for nothing but predictions; a test compares this with what every explainer does.
+PREDICTION_ONLY = ("Occlusion", "RISE", "LIME", "KernelSHAP", "Sobol", "HSIC")
+
+
+def refuse_opaque(subject: Subject) -> None:
+    """Raise ModelError for a bare function, which has no layers and no gradients."""
+    if subject.opaque:
+        raise ModelError(
+            f"model {subject.name!r} is a bare prediction function, without layers or gradients; these methods work: "
+            + ", ".join(PREDICTION_ONLY)
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,12 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
     fed = (shape[-1], *shape[:-1]) if subject.channels_first else shape
     try:
         with autodiff.quiet(), subject.inference():
-            autodiff.dry_run(run, (1, *fed))
+            if subject.opaque:
+                run(keras.ops.zeros((1, *fed), "float32"))
+            else:
+                autodiff.dry_run(run, (1, *fed))
+    except FieldmarkError:
+        raise
     except Exception as error:
         raise ModelError(
             f"model {subject.name!r} cannot be called on one image of shape {shape} (height, width, channels): "

@@ -15,6 +15,7 @@ class TorchSubject:
     """Calls, lists and taps a `torch.nn.Module` that eats (n, c, h, w)."""
 
     method = "forward"
+    opaque = False
     channels_first = True
     input_shape: tuple[int | None, ...] | None = None
 
