@@ -17,11 +17,12 @@ from keras import ops
 from fieldmark.classifier import autodiff
 from fieldmark.classifier.head import Head
 from fieldmark.classifier.passes import Passes
-from fieldmark.classifier.rows import LazyMasks, Path, path_rows, row_chunks
-from fieldmark.classifier.subject import Subject
-from fieldmark.classifier.taps import patched, tapped
+from fieldmark.classifier.path_gradients import PathGradient, path_gradients
+from fieldmark.classifier.rows import LazyMasks, Path, row_chunks
+from fieldmark.classifier.subject import Subject, refuse_opaque
+from fieldmark.classifier.taps import Surgery, patched, tapped
 from fieldmark.progress import track
-from fieldmark.targets import Resolved, Rule, apply_rule
+from fieldmark.targets import Resolved, Rule
 
 INPUT = "input"
 
@@ -45,21 +46,12 @@ class Observation(NamedTuple):
     scores: np.ndarray
 
 
-class PathGradient(NamedTuple):
-    """Weighted sum and sum of squares of the gradients along a path (n, t, ...), scores (n, classes) of x, weights."""
-
-    mean: np.ndarray
-    square: np.ndarray | None
-    scores: np.ndarray
-    weights: np.ndarray
-
-
 class Engine:
     """A subject with its head, seen through the verbs. `logits=False` explains probabilities instead."""
 
     def __init__(self, subject: Subject, head: Head, *, logits: bool = True, batch_size: int = 16) -> None:
         self.subject, self.head, self.logits = subject, head, logits
-        self.passes = Passes(lambda: subject.variables, batch_size)
+        self.passes = Passes(lambda: subject.variables, batch_size, eager=subject.opaque)
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """(n, classes): logits, or probabilities where the engine was made so."""
@@ -96,18 +88,24 @@ class Engine:
         return Observation(values[0] if isinstance(at, str) else tuple(values), scores)
 
     def gradients(
-        self, x: np.ndarray, target: Resolved, at: str | Sequence[str] = INPUT, reduce: Reduce | None = None
+        self,
+        x: np.ndarray,
+        target: Resolved,
+        at: str | Sequence[str] = INPUT,
+        reduce: Reduce | None = None,
+        surgery: Surgery | None = None,
     ) -> Gradient:
         """Values and gradients at the input or at layers, and the scores, for t targets from one forward pass.
 
         `at` may name several layers; values and gradients are then tuples in that order. With `reduce` both are
-        replaced, chunk by chunk, by reduce(values, gradients, scores), so that large ones never pile up.
+        replaced, chunk by chunk, by reduce(values, gradients, scores), so that large ones never pile up. `surgery`
+        runs the pass with layers of its own making, whose gradients follow another rule.
         """
         names = (at,) if isinstance(at, str) else tuple(at)
         size = len(names)
 
         def traced(x: Any, given: Any = None) -> tuple[Any, ...]:
-            values, gradients, scores, weights = self._differentiate(x, names, target.rule, given)
+            values, gradients, scores, weights = self._differentiate(x, names, target.rule, given, surgery=surgery)
             return (*values, *gradients, scores, weights)
 
         def finish(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -117,42 +115,29 @@ class Engine:
             return (*reduced, *reduced, *arrays[-2:])
 
         given = [] if target.given is None else [target.given]
-        out = self.passes.over_batches(("gradients", names, target.rule), traced, [x, *given], "Gradients", finish)
+        key = ("gradients", names, target.rule, surgery)
+        out = self.passes.over_batches(key, traced, [x, *given], "Gradients", finish)
         values, gradients = tuple(out[:size]), tuple(out[size : 2 * size])
         if isinstance(at, str):
             return Gradient(values[0], gradients[0], out[-2], out[-1])
         return Gradient(values, gradients, out[-2], out[-1])
 
     def path_gradients(
-        self, x: np.ndarray, target: Resolved, path: Path, at: str = INPUT, square: bool = False
+        self,
+        x: np.ndarray,
+        target: Resolved,
+        path: Path,
+        at: str = INPUT,
+        square: bool = False,
+        sum_channels: bool = False,
     ) -> PathGradient:
         """Per image the weighted sum, over the samples that `path` draws, of factor times gradient; summed on device.
 
         At a layer the path runs through that layer's output, and only what follows it is differentiated. Which class
-        is the top one is decided on x itself, not on the samples. `square` also sums the squares.
+        is the top one is decided on x itself, not on the samples. `square` also sums the squares; `sum_channels` adds
+        the channels up first, so that the squares are those of a map.
         """
-        scores = self.scores(x)
-        top = target.rule.kind == "top"
-        given = apply_rule(target, scores) if top or target.given is None else target.given
-        rule = Rule("given") if top else target.rule
-        values = x if at == INPUT else self.activations(x, at)
-        shape = (len(x), given.shape[1], *values.shape[1:])
-        sums = [np.zeros(shape, np.float32) for _ in range(1 + square)]
-
-        def traced(points: Any, factors: Any, owner: Any, shares: Any, slots: Any, given: Any, *fed: Any) -> Any:
-            replaced = None if at == INPUT else (at, points)
-            _, (found,), _, _ = self._differentiate(fed[0] if fed else points, (at,), rule, given, replaced)
-            found = found * ops.expand_dims(factors, 1)
-            assign = ops.cast(ops.expand_dims(slots, 1) == ops.expand_dims(owner, 0), "float32") * shares
-            return tuple(ops.tensordot(assign, each, axes=1) for each in ((found, ops.square(found))[: 1 + square]))
-
-        batches = -(-len(x) * path.samples // self.passes.batch_size)
-        for rows in track(path_rows(values, path, self.passes.batch_size), batches, "Gradients along a path"):
-            arrays = [*rows.arrays, given[rows.images], *([] if at == INPUT else [x[rows.images]])]
-            padded = [self.passes.padded(array, fill=array is not rows.shares) for array in arrays]
-            for total, part in zip(sums, self.passes.call(("path", at, rule, square), traced, padded), strict=True):
-                total[rows.first : rows.last] += part[: rows.last - rows.first]
-        return PathGradient(sums[0], sums[1] if square else None, scores, apply_rule(target, scores))
+        return path_gradients(self, x, target, path, at, square, sum_channels)
 
     def masked_scores(
         self, x: np.ndarray, masks: np.ndarray | LazyMasks, fill: np.ndarray, interpolation: str = "bilinear"
@@ -194,19 +179,35 @@ class Engine:
 
     # One pass, inside a trace
 
-    def _forward(self, x: Any, taps: Taps | None = None) -> Any:
+    def _forward(self, x: Any, taps: Taps | None = None, surgery: Surgery | None = None) -> Any:
+        if taps or surgery:
+            refuse_opaque(self.subject)
         with ExitStack() as stack:
             stack.enter_context(self.subject.inference())
             for name, value in self.head.patches.items():
                 stack.enter_context(patched(self.head.layer, name, value))
             stack.enter_context(tapped(self.subject.layers, self.subject.method, taps or {}))
-            scores = self.head.scores(self.subject.call(self._first(x)))
+            fed = self._first(x)
+            scores = self.head.scores(surgery.call(self.subject, fed) if surgery else self.subject.call(fed))
         return scores if self.logits else self.head.probabilities(scores)
 
+    def gradient_at(self, points: Any, rule: Rule, given: Any, layer: str | None = None, x: Any = None) -> Any:
+        """Within a pass: the gradient (n, t, ...) at points that stand in for the input, or for a layer's output."""
+        name = layer or INPUT
+        replaced = (layer, points) if layer else None
+        return self._differentiate(x if layer else points, (name,), rule, given, replaced)[1][0]
+
     def _differentiate(
-        self, x: Any, names: Sequence[str], rule: Rule, given: Any, replaced: tuple[str, Any] | None = None
+        self,
+        x: Any,
+        names: Sequence[str],
+        rule: Rule,
+        given: Any,
+        replaced: tuple[str, Any] | None = None,
+        surgery: Surgery | None = None,
     ) -> tuple[list[Any], list[Any], Any, Any]:
         """Values and gradients in the order of `names`, scores, weights; `replaced` puts a value in a layer's place."""
+        refuse_opaque(self.subject)
         seen: dict[str, Any] = {}
 
         def run(watch: autodiff.Watch) -> Any:
@@ -220,7 +221,7 @@ class Engine:
                 return tap
 
             fed = spot(INPUT)(x) if INPUT in names else x
-            return self._forward(fed, {name: spot(name) for name in names if name != INPUT})
+            return self._forward(fed, {name: spot(name) for name in names if name != INPUT}, surgery)
 
         gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
         found = dict(zip(seen, gradients, strict=True))

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from fieldmark.errors import LayerError
 
 _ABSENT = object()
+
+
+class Surgery(Protocol):
+    """A pass whose layers act otherwise, for methods with a backward rule of their own; hashable, equal by value."""
+
+    def call(self, subject: Any, x: Any) -> Any:
+        """`subject.call(x)` with layers `surrounded` for the length of this call."""
+        ...
 
 
 @contextmanager
@@ -63,3 +72,13 @@ def tapped(layers: Mapping[str, Any], method: str, functions: Mapping[str, Calla
     for base, numbers in wanted.items():
         if counts[base] < max(numbers):
             raise LayerError(f"layer {base!r}: expected to be called {max(numbers)} time(s), received {counts[base]}")
+
+
+@contextmanager
+def surrounded(layers: Mapping[str, Any], method: str, functions: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Within the context every call of a named layer becomes function(original, *args, **kwargs)."""
+    with ExitStack() as stack:
+        for name, function in functions.items():
+            layer = layers[name]
+            stack.enter_context(patched(layer, method, partial(function, getattr(layer, method))))
+        yield

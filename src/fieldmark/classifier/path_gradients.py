@@ -1,0 +1,77 @@
+"""Gradients at many points for few images, added up where they are made: only sums leave the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from fieldmark.classifier.rows import Path, path_rows
+from fieldmark.progress import track
+from fieldmark.targets import Resolved, Rule, apply_rule
+
+if TYPE_CHECKING:
+    from fieldmark.classifier.engine import Engine
+
+
+class PathGradient(NamedTuple):
+    """What a path adds up to, for n images and t targets.
+
+    mean     (n, t, h, w, c): the weighted sum of factor times gradient; (n, t, h, w) where channels were summed
+    square   the same of the squares, or None
+    slopes   (n, samples, t): of each sample, factor times gradient summed over all its places
+    scores   (n, classes) of x itself
+    weights  (n, t, classes)
+    """
+
+    mean: np.ndarray
+    square: np.ndarray | None
+    slopes: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+
+
+def path_gradients(
+    engine: Engine, x: np.ndarray, target: Resolved, path: Path, at: str, square: bool, sum_channels: bool
+) -> PathGradient:
+    """See `Engine.path_gradients`. `at` == "input" or a layer."""
+    scores = engine.scores(x)
+    top = target.rule.kind == "top"
+    given = apply_rule(target, scores) if top or target.given is None else target.given
+    rule = Rule("given") if top else target.rule
+    inside = at != "input"
+    values = engine.activations(x, at) if inside else x
+    places = values.shape[1:-1] if sum_channels else values.shape[1:]
+    sums = [np.zeros((len(x), given.shape[1], *places), np.float32) for _ in range(1 + square)]
+    slopes = []
+    traced = _traced(engine, at if inside else None, rule, square, sum_channels)
+    passes = engine.passes
+    batches = -(-len(x) * path.samples // passes.batch_size)
+    for rows in track(path_rows(values, path, passes.batch_size), batches, "Gradients along a path"):
+        arrays = [*rows.arrays, given[rows.images], *([x[rows.images]] if inside else [])]
+        padded = [passes.padded(array, fill=array is not rows.shares) for array in arrays]
+        *parts, slope = passes.call(("path", at, rule, square, sum_channels), traced, padded)
+        slopes.append(slope[: len(rows.images)])
+        for total, part in zip(sums, parts, strict=True):
+            total[rows.first : rows.last] += part[: rows.last - rows.first]
+    along = np.concatenate(slopes).reshape(len(x), path.samples, -1)
+    return PathGradient(sums[0], sums[1] if square else None, along, scores, apply_rule(target, scores))
+
+
+def _traced(
+    engine: Engine, layer: str | None, rule: Rule, square: bool, sum_channels: bool
+) -> Callable[..., tuple[Any, ...]]:
+    """One batch of rows: their gradients, added up by the image they belong to."""
+
+    def traced(points: Any, factors: Any, owner: Any, shares: Any, slots: Any, given: Any, *fed: Any) -> Any:
+        found = engine.gradient_at(points, rule, given, layer, *fed) * ops.expand_dims(factors, 1)
+        if sum_channels:
+            found = ops.sum(found, axis=-1)
+        slopes = ops.sum(ops.reshape(found, (-1, found.shape[1], int(np.prod(found.shape[2:])))), axis=-1)
+        assign = ops.cast(ops.expand_dims(slots, 1) == ops.expand_dims(owner, 0), "float32") * shares
+        terms = (found, ops.square(found)) if square else (found,)
+        return (*(ops.tensordot(assign, term, axes=1) for term in terms), slopes)
+
+    return traced
