@@ -18,15 +18,28 @@ _PUBLIC = {
     "Contrast": "fieldmark.targets",
     "EXPLAINERS": "fieldmark.explainers",
     "EigenCAM": "fieldmark.explainers",
+    "ExpectedGradients": "fieldmark.explainers",
     "FieldmarkError": "fieldmark.errors",
     "GradCAM": "fieldmark.explainers",
     "GradCAMPlusPlus": "fieldmark.explainers",
+    "GradientTimesInput": "fieldmark.explainers",
     "Gradients": "fieldmark.explainers",
+    "GuidedBackprop": "fieldmark.explainers",
+    "HSIC": "fieldmark.explainers",
     "HiResCAM": "fieldmark.explainers",
+    "IntegratedGradients": "fieldmark.explainers",
+    "KernelSHAP": "fieldmark.explainers",
+    "LIME": "fieldmark.explainers",
     "LayerCAM": "fieldmark.explainers",
+    "Occlusion": "fieldmark.explainers",
     "Predicted": "fieldmark.targets",
+    "RISE": "fieldmark.explainers",
     "ScoreCAM": "fieldmark.explainers",
+    "SmoothGrad": "fieldmark.explainers",
+    "Sobol": "fieldmark.explainers",
+    "SquareGrad": "fieldmark.explainers",
     "Top": "fieldmark.targets",
+    "VarGrad": "fieldmark.explainers",
     "Weighted": "fieldmark.targets",
     "XGradCAM": "fieldmark.explainers",
     "load": "fieldmark.classifier.loading",
@@ -42,15 +55,28 @@ if TYPE_CHECKING:
     from fieldmark.errors import FieldmarkError as FieldmarkError
     from fieldmark.explainers import CAM as CAM
     from fieldmark.explainers import EXPLAINERS as EXPLAINERS
+    from fieldmark.explainers import HSIC as HSIC
+    from fieldmark.explainers import LIME as LIME
+    from fieldmark.explainers import RISE as RISE
     from fieldmark.explainers import AblationCAM as AblationCAM
     from fieldmark.explainers import ActivationMaps as ActivationMaps
     from fieldmark.explainers import EigenCAM as EigenCAM
+    from fieldmark.explainers import ExpectedGradients as ExpectedGradients
     from fieldmark.explainers import GradCAM as GradCAM
     from fieldmark.explainers import GradCAMPlusPlus as GradCAMPlusPlus
     from fieldmark.explainers import Gradients as Gradients
+    from fieldmark.explainers import GradientTimesInput as GradientTimesInput
+    from fieldmark.explainers import GuidedBackprop as GuidedBackprop
     from fieldmark.explainers import HiResCAM as HiResCAM
+    from fieldmark.explainers import IntegratedGradients as IntegratedGradients
+    from fieldmark.explainers import KernelSHAP as KernelSHAP
     from fieldmark.explainers import LayerCAM as LayerCAM
+    from fieldmark.explainers import Occlusion as Occlusion
     from fieldmark.explainers import ScoreCAM as ScoreCAM
+    from fieldmark.explainers import SmoothGrad as SmoothGrad
+    from fieldmark.explainers import Sobol as Sobol
+    from fieldmark.explainers import SquareGrad as SquareGrad
+    from fieldmark.explainers import VarGrad as VarGrad
     from fieldmark.explainers import XGradCAM as XGradCAM
     from fieldmark.images import read_images as read_images
     from fieldmark.targets import Class as Class

@@ -27,7 +27,9 @@ class FunctionSubject:
         self.function = function
         self.name = str(getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__))
         shape = getattr(function, "input_shape", None)
-        self.input_shape: tuple[int | None, ...] | None = shape if isinstance(shape, tuple) and len(shape) == 3 else None
+        self.input_shape: tuple[int | None, ...] | None = (
+            shape if isinstance(shape, tuple) and len(shape) == 3 else None
+        )
         self.layers: Mapping[str, Any] = {}
 
     @property

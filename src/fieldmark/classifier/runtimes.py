@@ -111,7 +111,7 @@ class TFLiteFunction:
 
 
 def in_groups(images: np.ndarray, batch: int | None, run: Callable[[np.ndarray], list[np.ndarray]]) -> list[np.ndarray]:
-    """The outputs of `run` for all images, in groups of `batch` where that is fixed; the last is filled up by repeats."""
+    """The outputs of `run` for all images, in groups of `batch` where that is fixed; repeats fill up the last."""
     if batch is None:
         return run(images)
     parts = []
@@ -152,7 +152,9 @@ def _layout(
     Channels are the axis that is known where the other is not, or the shorter one.
     """
     if len(dims) != 4:
-        raise ModelError(f"{path}: expected an input of 4 axes (images, and height, width, channels), received {len(dims)}")
+        raise ModelError(
+            f"{path}: expected an input of 4 axes (images, and height, width, channels), received {len(dims)}"
+        )
     batch, first, middle, last = dims
     if (first is None) != (last is None):
         channels_first = last is None

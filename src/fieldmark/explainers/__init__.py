@@ -4,7 +4,14 @@ from fieldmark.explainers.activations import ActivationMaps, EigenCAM
 from fieldmark.explainers.cam import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from fieldmark.explainers.cam_perturbed import AblationCAM, ScoreCAM
 from fieldmark.explainers.contract import Explainer
-from fieldmark.explainers.gradients import Gradients
+from fieldmark.explainers.global_sensitivity import HSIC, Sobol
+from fieldmark.explainers.gradients import Gradients, GradientTimesInput
+from fieldmark.explainers.guided import GuidedBackprop
+from fieldmark.explainers.occlusion import Occlusion
+from fieldmark.explainers.paths import ExpectedGradients, IntegratedGradients
+from fieldmark.explainers.rise import RISE
+from fieldmark.explainers.smoothing import SmoothGrad, SquareGrad, VarGrad
+from fieldmark.explainers.superpixel_methods import LIME, KernelSHAP
 
 EXPLAINERS: tuple[type[Explainer], ...] = (
     CAM,
@@ -18,20 +25,46 @@ EXPLAINERS: tuple[type[Explainer], ...] = (
     AblationCAM,
     ActivationMaps,
     Gradients,
+    GradientTimesInput,
+    GuidedBackprop,
+    IntegratedGradients,
+    ExpectedGradients,
+    SmoothGrad,
+    SquareGrad,
+    VarGrad,
+    Occlusion,
+    RISE,
+    LIME,
+    KernelSHAP,
+    Sobol,
+    HSIC,
 )
 
 __all__ = [
     "CAM",
     "EXPLAINERS",
+    "HSIC",
+    "LIME",
+    "RISE",
     "AblationCAM",
     "ActivationMaps",
     "EigenCAM",
+    "ExpectedGradients",
     "Explainer",
     "GradCAM",
     "GradCAMPlusPlus",
+    "GradientTimesInput",
     "Gradients",
+    "GuidedBackprop",
     "HiResCAM",
+    "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
+    "Occlusion",
     "ScoreCAM",
+    "SmoothGrad",
+    "Sobol",
+    "SquareGrad",
+    "VarGrad",
     "XGradCAM",
 ]
