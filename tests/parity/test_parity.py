@@ -1,0 +1,133 @@
+"""Our maps against those of the peers: the same cat, network, classes and layer, raw, before any scaling.
+
+The peers are run, not remembered: in the interpreter that FIELDMARK_PEERS_PYTHON names, or in .venv-peers, which
+`make bench PEERS=1` makes. Without one these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fieldmark as fm
+from fieldmark import explainers
+from fieldmark.demo import lite0
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CLASSES = (285, 281)  # as in record.py
+EXACT = 1e-5  # of the map's largest value
+
+# explainer, peer, the least correlation, the largest difference after one scale
+TABLE = [
+    ("GradCAM", "tf-keras-vis", 0.999999, EXACT),
+    ("GradCAM", "tf-explain", 0.999999, EXACT),
+    ("GradCAM", "pytorch-grad-cam", 0.999999, EXACT),
+    # Both differ from the paper's equation 19 in their own way: see the tests below.
+    ("GradCAMPlusPlus", "tf-keras-vis", 0.999, 0.01),
+    ("GradCAMPlusPlus", "pytorch-grad-cam", 0.999, 0.04),
+    ("Gradients", "tf-keras-vis", 0.999999, EXACT),
+]
+
+
+def peers_python() -> str:
+    named = os.environ.get("FIELDMARK_PEERS_PYTHON")
+    path = Path(named) if named else ROOT / ".venv-peers" / "bin" / "python"
+    if not path.exists():
+        pytest.skip("no peers here: `make bench PEERS=1` installs them, or name a Python in FIELDMARK_PEERS_PYTHON")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, np.ndarray]]:
+    """What a peer says, run once each."""
+    python = peers_python()
+
+    @cache
+    def record(peer: str) -> dict[str, np.ndarray]:
+        out = tmp_path_factory.mktemp("peers") / "maps.npz"
+        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")])
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
+        command = [python, "-W", "ignore", str(HERE / "record.py"), peer, str(out)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        with np.load(out) as arrays:
+            return dict(arrays)
+
+    return record
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Any:
+    return fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
+
+
+def ours(classifier: Any, name: str) -> np.ndarray:
+    """(2, h, w) of the cat's two classes."""
+    return getattr(explainers, name)()(classifier, lite0.sample_photo(), list(CLASSES)).maps[0]
+
+
+def compare(mine: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """(correlation, largest difference as a share of the largest value once scaled by one factor)."""
+    a, b = mine.astype(np.float64).ravel(), theirs.astype(np.float64).ravel()
+    scale = (a @ b) / (a @ a)
+    return float(np.corrcoef(a, b)[0, 1]), float(np.abs(scale * a - b).max() / np.abs(b).max())
+
+
+@pytest.mark.parametrize(("name", "peer", "correlation", "difference"), TABLE)
+def test_maps_equal_the_peers_raw_maps_up_to_one_scale(
+    recorded: Any, classifier: Any, name: str, peer: str, correlation: float, difference: float
+) -> None:
+    maps = recorded(peer)
+    assert np.allclose(classifier.predict(lite0.sample_photo()).scores[0], maps["scores"], atol=1e-4)
+    for mine, theirs in zip(ours(classifier, name), maps[name], strict=True):
+        found = compare(mine, theirs)
+        assert found[0] >= correlation
+        assert found[1] <= difference
+
+
+def plus_plus(activations: np.ndarray, gradients: np.ndarray, epsilon: float = 0.0, share: bool = False) -> np.ndarray:
+    """Grad-CAM++ (2, h, w) from arrays (2, c, h, w): equation 19, or with a peer's epsilon or its alphas as shares."""
+    a, g = activations.astype(np.float64), gradients.astype(np.float64)
+    below = 2 * g**2 + g**3 * a.sum(axis=(2, 3), keepdims=True) + epsilon
+    alpha = np.divide(g**2, below, out=np.zeros_like(g), where=(g != 0) & (below != 0))
+    if share:
+        totals = alpha.sum(axis=(2, 3), keepdims=True)
+        alpha = np.divide(alpha, totals, out=np.zeros_like(g), where=totals != 0)
+    weights = (alpha * np.maximum(g, 0)).sum(axis=(2, 3), keepdims=True)
+    return np.maximum((weights * a).sum(axis=1), 0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "variant"),
+    [
+        ("pytorch-grad-cam", {"epsilon": 1e-6}),  # added to the denominator: not small beside squared gradients
+        ("tf-keras-vis", {"share": True}),  # alphas divided by their sum over the pixels
+    ],
+)
+def test_grad_cam_plus_plus_is_the_papers_and_a_peers_difference_is_known(
+    recorded: Any, classifier: Any, peer: str, variant: dict[str, Any]
+) -> None:
+    arrays = recorded("pytorch-grad-cam")
+    paper = plus_plus(arrays["activations"], arrays["gradients"])
+    changed = plus_plus(arrays["activations"], arrays["gradients"], **variant)
+    for index, mine in enumerate(ours(classifier, "GradCAMPlusPlus")):
+        assert compare(mine, paper[index])[1] < EXACT
+        assert compare(changed[index], recorded(peer)["GradCAMPlusPlus"][index])[1] < EXACT
+        assert compare(paper[index], changed[index])[1] > 100 * EXACT
+
+
+def test_a_wrong_map_would_be_noticed(recorded: Any, classifier: Any) -> None:
+    theirs = recorded("tf-keras-vis")["GradCAM"]
+    mine = ours(classifier, "GradCAM")
+    correlation, difference = compare(mine[0], theirs[1])  # the other cat's map
+    assert correlation < 0.999
+    assert difference > EXACT
+    assert compare(np.square(mine[0]), theirs[0])[1] > EXACT
