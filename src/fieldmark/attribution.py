@@ -57,7 +57,8 @@ class Attribution:
         for name in ("scores", "probabilities", "classes"):
             shape = getattr(self, name).shape
             if shape != self.maps.shape[:2]:
-                raise FieldmarkError(f"{name}: expected shape {self.maps.shape[:2]} (images, targets), received {shape}")
+                expected = self.maps.shape[:2]
+                raise FieldmarkError(f"{name}: expected shape {expected} (images, targets), received {shape}")
 
     def __len__(self) -> int:
         return len(self.maps)

@@ -98,7 +98,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Weighted:
-    """A rating made of several outputs: the sum of weight times output, for example Weighted({"cat": 1, "dog": -0.5})."""
+    """A rating made of several outputs, the sum of weight times output: Weighted({"cat": 1, "dog": -0.5})."""
 
     weights: Mapping[int | str, float]
 

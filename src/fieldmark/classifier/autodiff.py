@@ -16,7 +16,8 @@ import keras
 Watch = Callable[[Any], Any]
 Run = Callable[[Watch], Any]
 Weigh = Callable[[Any], Any]
-Product = tuple[list[Any], Any, Any]  # gradients (n, t, ...) per watched tensor in the order watched, scores, weights
+Product = tuple[list[Any], list[Any], Any, Any]
+# values and gradients (n, t, ...) per watched tensor, in the order watched; scores; weights
 
 
 def _vjp_tensorflow(run: Run, weigh: Weigh) -> Product:
@@ -35,19 +36,21 @@ def _vjp_tensorflow(run: Run, weigh: Weigh) -> Product:
     weights = weigh(scores)
     zero = tf.UnconnectedGradients.ZERO
     rows = [tape.gradient(scores, spots, weights[:, t], zero) for t in range(weights.shape[1])]
-    return [tf.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
+    return spots, [tf.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
 
 
 def _vjp_torch(run: Run, weigh: Weigh) -> Product:
     import torch
 
     spots: list[Any] = []
+    values: list[Any] = []
 
     def watch(value: Any) -> Any:
         # From here on a graph is recorded; adding zeros leaves the watched value safe from in-place layers after it.
         torch.set_grad_enabled(True)
         spot = torch.zeros_like(value, requires_grad=True)
         spots.append(spot)
+        values.append(value.detach())
         return value + spot
 
     with torch.no_grad():
@@ -59,42 +62,36 @@ def _vjp_torch(run: Run, weigh: Weigh) -> Product:
             else [torch.zeros_like(spot) for spot in spots]
             for t in range(weights.shape[1])
         ]
-    return [torch.stack(column, dim=1) for column in zip(*rows, strict=True)], scores.detach(), weights
+    return values, [torch.stack(column, dim=1) for column in zip(*rows, strict=True)], scores.detach(), weights
 
 
 def _vjp_jax(run: Run, weigh: Weigh) -> Product:
     import jax
     import jax.numpy as jnp
 
-    spots: list[Any] = []
-
-    def shapes_only() -> list[Any]:
-        seen: list[Any] = []
+    def scores_of(deltas: list[Any] | None) -> tuple[Any, list[Any]]:
+        left = iter(deltas or ())
+        values: list[Any] = []
 
         def watch(value: Any) -> Any:
-            seen.append(value)
-            return value
+            values.append(value)
+            return value if deltas is None else value + next(left)
 
-        run(watch)
-        return seen
+        return run(watch), values
 
-    spots = [jnp.zeros(s.shape, s.dtype) for s in jax.eval_shape(shapes_only)]
-
-    def scores_of(deltas: list[Any]) -> Any:
-        left = iter(deltas)
-        return run(lambda value: value + next(left))
-
-    scores, pullback = jax.vjp(scores_of, spots)
+    shapes = jax.eval_shape(lambda: scores_of(None)[1])
+    zeros = [jnp.zeros(each.shape, each.dtype) for each in shapes]
+    scores, pullback, values = jax.vjp(scores_of, zeros, has_aux=True)
     weights = weigh(scores)
     rows = [pullback(weights[:, t])[0] for t in range(weights.shape[1])]
-    return [jnp.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
+    return values, [jnp.stack(column, axis=1) for column in zip(*rows, strict=True)], scores, weights
 
 
 _VJP = {"tensorflow": _vjp_tensorflow, "torch": _vjp_torch, "jax": _vjp_jax}
 
 
 def vjp(run: Run, weigh: Weigh) -> Product:
-    """Gradients of every weighted score with respect to every watched tensor, from one forward pass."""
+    """Every watched value, and the gradients of every weighted score with respect to it, from one forward pass."""
     return _VJP[keras.backend.backend()](run, weigh)
 
 
@@ -132,6 +129,21 @@ def quiet() -> Iterator[None]:
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+@contextmanager
+def functions_called(note: Callable[[str, Any, Any], None]) -> Iterator[None]:
+    """On torch, tell `note` of every function on tensors: its name, arguments and result."""
+    from torch.overrides import TorchFunctionMode
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = function(*args, **(kwargs or {}))
+            note(getattr(function, "__name__", str(function)), args, result)
+            return result
+
+    with Mode():
         yield
 
 

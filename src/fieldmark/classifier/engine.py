@@ -208,26 +208,26 @@ class Engine:
     ) -> tuple[list[Any], list[Any], Any, Any]:
         """Values and gradients in the order of `names`, scores, weights; `replaced` puts a value in a layer's place."""
         refuse_opaque(self.subject)
-        seen: dict[str, Any] = {}
+        order: list[str] = []
 
         def run(watch: autodiff.Watch) -> Any:
-            seen.clear()
+            order.clear()
 
             def spot(name: str) -> Callable[[Any], Any]:
                 def tap(value: Any) -> Any:
-                    seen[name] = self._first(replaced[1]) if replaced and replaced[0] == name else value
-                    return watch(seen[name])
+                    order.append(name)
+                    return watch(self._first(replaced[1]) if replaced and replaced[0] == name else value)
 
                 return tap
 
             fed = spot(INPUT)(x) if INPUT in names else x
             return self._forward(fed, {name: spot(name) for name in names if name != INPUT}, surgery)
 
-        gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
-        found = dict(zip(seen, gradients, strict=True))
+        values, gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
+        value, gradient = dict(zip(order, values, strict=True)), dict(zip(order, gradients, strict=True))
         return (
-            [seen[n] if n == INPUT else self._last(seen[n]) for n in names],
-            [found[n] if n == INPUT else self._last(found[n], targets=1) for n in names],
+            [value[n] if n == INPUT else self._last(value[n]) for n in names],
+            [gradient[n] if n == INPUT else self._last(gradient[n], targets=1) for n in names],
             scores,
             weights,
         )
