@@ -43,17 +43,23 @@ def written(figure: Figure) -> str:
 
 
 @pytest.mark.parametrize(
-    ("cells", "size"), [(1, (40, 60, 3)), (2, (90, 20, 1)), (5, (28, 28, 1)), (7, (20, 90, 3)), (12, (40, 60, 3))]
+    ("cells", "size", "original"),
+    [
+        (1, (40, 60, 3), False),
+        (1, (40, 60, 3), True),
+        (2, (90, 20, 1), True),
+        (5, (28, 28, 1), True),
+        (7, (20, 90, 3), True),
+        (12, (40, 60, 3), True),
+    ],
 )
-def test_nothing_overlaps_or_is_cut_off(cells: int, size: tuple[int, int, int]) -> None:
+def test_nothing_overlaps_or_is_cut_off(cells: int, size: tuple[int, int, int], original: bool) -> None:
     warning = "the last layer is 1 x 1, so that a class activation map cannot say where; choose an earlier layer"
-    figure = panel(
-        [
-            sample(1, cells, targets=LONG, size=size, warnings=(warning,)),
-            sample(1, cells, targets=LONG, size=size, method="IntegratedGradients", layer=None, signed=True),
-        ],
-        columns=cells,
-    )
+    group = [
+        sample(1, cells, targets=LONG, size=size, warnings=(warning,)),
+        sample(1, cells, targets=LONG, size=size, method="IntegratedGradients", layer=None, signed=True),
+    ]
+    figure = panel(group[:1] if cells == 1 else group, columns=cells, original=original)
     found = boxes(figure)
     width, height = figure.canvas.get_width_height()  # type: ignore[attr-defined]
     for name, box in found:
@@ -161,7 +167,7 @@ def test_one_map_as_a_figure() -> None:
 
 
 def test_figures_are_saved_as_png_svg_and_pdf(tmp_path: Path) -> None:
-    figure = panel(sample(1, 1, targets=("$x_1$ & <b>",)))
+    figure = panel(sample(1, 1, targets=(r"$\no{maths}$ & <b>",)))
     for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
         figure.savefig(tmp_path / f"panel.{kind}")
         assert (tmp_path / f"panel.{kind}").read_bytes().startswith(start)
@@ -171,14 +177,16 @@ def test_figures_are_saved_as_png_svg_and_pdf(tmp_path: Path) -> None:
 
 def test_neither_pyplot_nor_the_users_settings_are_touched() -> None:
     code = (
-        "import sys, matplotlib; matplotlib.rcParams['figure.constrained_layout.use'] = True; "
+        "import sys, matplotlib; matplotlib.rcParams['figure.autolayout'] = True; "
         "matplotlib.rcParams['figure.facecolor'] = 'black'; before = dict(matplotlib.rcParams); "
         "from tests.figures.samples import sample; figure = sample().plot(); figure._repr_png_(); "
         "assert dict(matplotlib.rcParams) == before; assert figure.get_facecolor() == (1, 1, 1, 1); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     root = Path(__file__).parents[2]
-    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
 
 
