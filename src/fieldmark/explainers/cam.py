@@ -189,11 +189,12 @@ def grad_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
 
 def grad_cam_plus_plus(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    g = gradients.astype(np.float64)
-    totals = activations.sum(axis=(1, 2), dtype=np.float64)[:, None, None, None, :]
-    denominator = 2 * g**2 + g**3 * totals
-    alpha = np.divide(g**2, denominator, out=np.zeros_like(g), where=denominator != 0)
-    return weighted(activations, (alpha * np.maximum(g, 0)).sum(axis=(2, 3)))
+    totals = activations.sum(axis=(1, 2))[:, None, None, None]
+    # alpha ReLU(g) = ReLU(g) / (2 + g sum A): nothing is to be squared or cubed, and only positive gradients count.
+    positive = np.maximum(gradients, 0)
+    denominator = positive * totals + 2
+    shares = np.divide(positive, denominator, out=np.zeros_like(positive), where=denominator != 0)
+    return weighted(activations, shares.sum(axis=(2, 3)))
 
 
 def hires_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
