@@ -33,6 +33,8 @@ class Classifier:
                 "probabilities"
     output      which output to explain, by name or index, where the model has several
     batch_size  images per pass
+    fold        merge batch normalisation into the convolution before it within a pass, where that is proved to change
+                nothing and two images confirm it; False runs every layer as it is
 
     The model is never changed: what is patched during a pass is put back, also after an exception.
     Raises ModelError for what is no model, TargetError for labels or outputs that don't fit.
@@ -47,6 +49,7 @@ class Classifier:
         scores: str = "logits",
         output: str | int | None = None,
         batch_size: int = 16,
+        fold: bool = True,
     ) -> None:
         if scores not in ("logits", "probabilities"):
             raise TargetError(f"scores={scores!r}: expected 'logits' or 'probabilities'")
@@ -54,6 +57,7 @@ class Classifier:
             raise FieldmarkError(f"batch_size={batch_size!r}: expected a whole number of 1 or more")
         self.model, self.preprocess, self.output, self.batch_size = model, preprocess, output, batch_size
         self.wants = scores
+        self.fold = fold
         self._given_labels = None if labels is None else [str(label) for label in labels]
         self.subject = _subject(model)
         self.backend = ensure_backend()
@@ -135,6 +139,7 @@ class Classifier:
         checked = check_images(images, expected)
         x = self._preprocessed(checked)
         self._look(x.shape[1:])
+        self.engine.check_folding(x)
         return checked, x
 
     def predict(self, images: Any) -> Predictions:
@@ -194,6 +199,7 @@ class Classifier:
             self._layers[shape] = self._layers.pop(shape)  # the shape seen last is the one that is listed
             return
         from fieldmark.classifier.engine import Engine
+        from fieldmark.classifier.folding import find_pairs
         from fieldmark.classifier.head import find_head
         from fieldmark.classifier.layers import list_layers
         from fieldmark.classifier.subject import record
@@ -202,7 +208,8 @@ class Classifier:
         if self._engine is None:
             head = find_head(self.subject, seen, self.output)
             logits = self.wants == "logits" or (self.subject.opaque and is_distribution(head.scores(seen.output)))
-            self._engine = Engine(self.subject, head, logits=logits, batch_size=self.batch_size)
+            pairs = find_pairs(self.subject, seen) if self.fold else ()
+            self._engine = Engine(self.subject, head, logits=logits, batch_size=self.batch_size, pairs=pairs)
         self._layers[shape] = list_layers(seen, self.subject.channels_first)
 
     def _listed(self) -> list[LayerInfo]:

@@ -15,16 +15,18 @@ import numpy as np
 from keras import ops
 
 from fieldmark.classifier import autodiff
+from fieldmark.classifier.folding import Pair, folded
 from fieldmark.classifier.head import Head
 from fieldmark.classifier.passes import Passes
 from fieldmark.classifier.path_gradients import PathGradient, path_gradients
 from fieldmark.classifier.rows import LazyMasks, Path, row_chunks
 from fieldmark.classifier.subject import Subject, refuse_opaque
-from fieldmark.classifier.taps import Surgery, patched, tapped
+from fieldmark.classifier.taps import Surgery, patched, split_call, tapped
 from fieldmark.progress import track
 from fieldmark.targets import Resolved, Rule
 
 INPUT = "input"
+FOLDED_WITHIN = 1e-3  # of the scores' range: far above rounding (1e-5 seen), far below any effect worth a map
 
 Taps = Mapping[str, Callable[[Any], Any]]
 Reduce = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -49,8 +51,18 @@ class Observation(NamedTuple):
 class Engine:
     """A subject with its head, seen through the verbs. `logits=False` explains probabilities instead."""
 
-    def __init__(self, subject: Subject, head: Head, *, logits: bool = True, batch_size: int = 16) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        head: Head,
+        *,
+        logits: bool = True,
+        batch_size: int = 16,
+        pairs: Sequence[Pair] = (),
+    ) -> None:
         self.subject, self.head, self.logits = subject, head, logits
+        self.pairs = tuple(pairs)  # convolutions and normalisations that run as one
+        self._folding_checked = not pairs
         self.passes = Passes(lambda: subject.variables, batch_size, eager=subject.opaque)
 
     def scores(self, x: np.ndarray) -> np.ndarray:
@@ -186,6 +198,7 @@ class Engine:
             stack.enter_context(self.subject.inference())
             for name, value in self.head.patches.items():
                 stack.enter_context(patched(self.head.layer, name, value))
+            stack.enter_context(folded(self.subject, () if surgery else self._unseen_pairs(taps or {})))
             stack.enter_context(tapped(self.subject.layers, self.subject.method, taps or {}))
             fed = self._first(x)
             scores = self.head.scores(surgery.call(self.subject, fed) if surgery else self.subject.call(fed))
@@ -231,6 +244,26 @@ class Engine:
             scores,
             weights,
         )
+
+    def _unseen_pairs(self, taps: Taps) -> list[Pair]:
+        """The pairs to fold in a pass that looks at these layers: what leaves a folded convolution is another value."""
+        looked_at = {split_call(name)[0] for name in taps}
+        return [pair for pair in self.pairs if pair[0] not in looked_at]
+
+    def check_folding(self, x: np.ndarray) -> None:
+        """Once: compare two inputs with the model as it is, and never fold again where the scores differ."""
+        if self._folding_checked:
+            return
+        self._folding_checked = True
+        pairs, few = self.pairs, x[:2]
+        fast = self.scores(few)
+        self.pairs = ()
+        plain = self.passes.over_batches("plain", lambda x: (self._forward(x),), [few], "Check")[0]
+        if np.allclose(fast, plain, rtol=0, atol=FOLDED_WITHIN * max(1.0, float(np.ptp(plain)))):
+            self.pairs = pairs
+            self.passes.forget("plain")
+        else:
+            self.passes.forget()
 
     def _first(self, value: Any) -> Any:
         """From channels last to the subject's layout."""

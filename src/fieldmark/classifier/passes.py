@@ -68,6 +68,12 @@ class Passes:
             out = function(*(ops.convert_to_tensor(array) for array in arrays))
             return tuple(np.asarray(ops.convert_to_numpy(value)) for value in out)
 
+    def forget(self, key: Any = None) -> None:
+        """Drop the compiled passes of one key, or all of them after a change in how passes are made."""
+        for signature in list(self._compiled):
+            if key is None or signature[0] == key:
+                del self._compiled[signature]
+
     def _counted(self, traced: Traced) -> Traced:
         def counting(*arguments: Any) -> tuple[Any, ...]:
             self.traces += 1

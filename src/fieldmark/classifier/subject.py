@@ -63,13 +63,14 @@ def refuse_opaque(subject: Subject) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of one layer during a forward pass, in order of completion; `output` is only good for identity."""
+    """One call of one layer during a forward pass, in order of completion; tensors are only good for identity."""
 
     name: str
     layer: Any
     kind: str
     shape: tuple[int, ...]
     output: Any
+    inputs: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             numbered = name if counts[name] == 1 else f"{name}#{counts[name]}"
             if hasattr(output, "shape"):
                 dims = tuple(int(d) if d is not None else -1 for d in output.shape[1:])
-                calls.append(Call(numbered, layer, subject.kind(layer), dims, output))
+                inputs = tuple(keras.tree.flatten((args, kwargs)))
+                calls.append(Call(numbered, layer, subject.kind(layer), dims, output, inputs))
             return output
 
         with patched(layer, subject.method, wrapper):
