@@ -6,6 +6,7 @@ images go through in groups of that size; where it wants (n, c, h, w), they are 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,6 @@ ONNX_TYPES = {
     "tensor(uint8)": np.uint8,
     "tensor(int8)": np.int8,
 }
-
-Group = Callable[[np.ndarray], Any]
 
 
 def load_function(path: Path) -> OnnxFunction | TFLiteFunction:
@@ -52,7 +51,7 @@ class OnnxFunction:
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:
-            raise ModelError(f"{path}: onnxruntime cannot load it: {_said(error)}") from None
+            raise ModelError(f"{path}: onnxruntime cannot load it ({_said(error)}); get a whole copy of it") from None
         self.name = path.name
         inputs = self.session.get_inputs()
         (only,) = _single(path, inputs, [each.name for each in inputs])
@@ -81,12 +80,13 @@ class TFLiteFunction:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
             raise ModelError(f"{path}: TFLite files need ai-edge-litert: pip install 'fieldmark[tflite]'") from None
-        _check_flatbuffer(path)
         try:
-            self.interpreter = Interpreter(model_path=str(path))
+            self.interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
             inputs, self.outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
         except Exception as error:
-            raise ModelError(f"{path}: the TFLite interpreter cannot load it: {_said(error)}") from None
+            raise ModelError(
+                f"{path}: the TFLite interpreter cannot load it ({_said(error)}); get a whole copy of it"
+            ) from None
         self.name = path.name
         (self.input,) = _single(path, inputs, [str(each["name"]) for each in inputs])
         signature = self.input.get("shape_signature")
@@ -161,13 +161,6 @@ def _layout(
     elif first is not None and last is not None and first != last:
         channels_first = first < last
     return batch, channels_first, (middle, last, first) if channels_first else (first, middle, last)
-
-
-def _check_flatbuffer(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start[4:8] != b"TFL3":
-        raise ModelError(f"{path}: no TFLite file, or a damaged one; get a whole copy of it")
 
 
 def _single(path: Path, inputs: Sequence[Any], names: Sequence[str]) -> Sequence[Any]:

@@ -80,7 +80,7 @@ def _features(image: np.ndarray, step: float, compactness: float) -> np.ndarray:
     """(pixels, c + 2): colours over their spread and the compactness, and places over the width of a superpixel."""
     colours = image.reshape(-1, image.shape[-1]).astype(np.float64)
     spread = float(np.sqrt(colours.var(axis=0).mean())) or 1.0
-    places = np.stack(np.indices(image.shape[:2]), axis=-1).reshape(-1, 2) / step
+    places = np.indices(image.shape[:2]).reshape(2, -1).T / step
     return np.concatenate([colours / (spread * compactness * np.sqrt(colours.shape[1])), places], axis=1)
 
 
