@@ -60,9 +60,10 @@ def test_frozen_weights_no_grad_and_inference_mode_change_nothing() -> None:
     frozen = small().requires_grad_(False)
     np.testing.assert_allclose(maps(frozen), expected, atol=1e-6)
     assert not any(p.requires_grad for p in frozen.parameters())
+    model = small()
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
-            np.testing.assert_allclose(maps(small()), expected, atol=1e-6)
+            np.testing.assert_allclose(maps(model), expected, atol=1e-6)
             assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
 
