@@ -106,7 +106,8 @@ class Bars:
             progress.remove_task(number)
             self._open -= 1
             if self._open == 0:
-                progress.stop()
+                if progress.live.is_started:  # else stop() would write an empty line
+                    progress.stop()
                 self._progress = None
 
 

@@ -26,7 +26,7 @@ from fieldmark.demo.lite0 import labels as imagenet_labels
 from fieldmark.errors import FieldmarkError
 
 BUILD = "write a function that builds it, and give module:function as the model"
-KINDS = "no such file; a model is a .keras or .h5 file, keras:NAME, demo:lite0, or module:function"
+KINDS = "no such file; a model is a file (.keras, .h5, .onnx, .tflite), keras:NAME, demo:lite0, or module:function"
 WHOLE = "or a truncated or damaged one; get a whole copy of it"
 TRUST = (
     "which would run on this machine; if you trust who made it: --trust-model-code (in Python: trust_model_code=True)"
@@ -333,7 +333,10 @@ def test_functions_that_give_no_model(here: Path) -> None:
     (here / "mine.py").write_text(USER_CODE)
     (here / "typo.py").write_text("def f(:\n")
     (here / "needy.py").write_text("import not_installed_anywhere\n")
-    expected = "expected a keras.Model, a torch.nn.Module, a Classifier or (model, preprocess, labels), received"
+    expected = (
+        "expected a keras.Model, a torch.nn.Module, a function from images to scores, a Classifier "
+        "or (model, preprocess, labels), received"
+    )
     assert refusal(fm.load, "mine:nothing") == f"mine:nothing: {expected} dict"
     assert refusal(fm.load, "mine:number") == f"mine:number: {expected} int"
     assert refusal(fm.load, "mine:broken") == "mine:broken() failed: RuntimeError: no weights"

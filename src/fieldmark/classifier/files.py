@@ -63,7 +63,8 @@ def _check_kind(path: Path) -> None:
         raise ModelError(f"{path}: expected a .keras or .h5 file, received {what}; save the model with model.save()")
     if not path.exists():
         raise ModelError(
-            f"{path}: no such file; a model is a .keras or .h5 file, keras:NAME, demo:lite0, or module:function"
+            f"{path}: no such file; a model is a file (.keras, .h5, .onnx, .tflite), keras:NAME, demo:lite0, "
+            "or module:function"
         )
     try:
         with path.open("rb") as file:

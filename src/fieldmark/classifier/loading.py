@@ -13,6 +13,8 @@ from fieldmark.classifier.files import SUFFIXES, load_file
 from fieldmark.classifier.labels import read_labels
 from fieldmark.classifier.preprocessing import PREPROCESS
 from fieldmark.classifier.pretrained import Source, from_demo, from_keras
+from fieldmark.classifier.runtimes import SUFFIXES as RUNTIME_SUFFIXES
+from fieldmark.classifier.runtimes import load_function
 from fieldmark.classifier.user_code import call, find_object, names_code
 from fieldmark.errors import FieldmarkError, ModelError, unknown
 
@@ -29,9 +31,10 @@ def load(
 ) -> Classifier:
     """The Classifier for a model on disk or by name.
 
-    model       a `.keras` or `.h5` file; "keras:Xception" (any of keras.applications, with ImageNet weights, its own
-                preprocessing and labels); "demo:lite0"; or "module:function", code of yours found from the current
-                folder that returns a Keras model, a torch module, a Classifier, or (model, preprocess, labels)
+    model       a `.keras` or `.h5` file; an `.onnx` or `.tflite` file (a bare function: nothing to look into);
+                "keras:Xception" (any of keras.applications, with ImageNet weights, its own preprocessing and labels);
+                "demo:lite0"; or "module:function", code of yours found from the current folder that returns a Keras
+                model, a torch module, a function from images to scores, a Classifier, or (model, preprocess, labels)
     trust_model_code  load a file that carries code (Lambda layers, functions); that code then runs on this machine
     preprocess  a function, its "module:function", or "none", "0-1", "-1-1", "imagenet", "caffe" (see
                 `fieldmark.classifier.preprocessing`); None: what comes with the model, if anything does
@@ -78,7 +81,7 @@ def _source(model: str | Path, trust_model_code: bool) -> Source | Classifier:
             "a model that is in memory needs no loading: Classifier(model)"
         )
     text, path = str(model), Path(model).expanduser()
-    is_file = isinstance(model, Path) or path.suffix.lower() in SUFFIXES or path.exists()
+    is_file = isinstance(model, Path) or path.suffix.lower() in (*SUFFIXES, *RUNTIME_SUFFIXES) or path.exists()
     kind, _, name = text.partition(":")
     if not is_file and kind in ("keras", "demo"):
         ensure_backend()
@@ -86,6 +89,8 @@ def _source(model: str | Path, trust_model_code: bool) -> Source | Classifier:
     if not is_file and names_code(text):
         return _from_code(text)
     ensure_backend()
+    if path.suffix.lower() in RUNTIME_SUFFIXES and path.exists():
+        return Source(load_function(path))
     return Source(load_file(path, trust_model_code))
 
 
@@ -97,11 +102,11 @@ def _from_code(reference: str) -> Source | Classifier:
     parts = found if isinstance(found, tuple) else (found,)
     if isinstance(found, Classifier):
         return found
-    if not 1 <= len(parts) <= 3 or not _is_model(parts[0]):
+    if not 1 <= len(parts) <= 3 or not (_is_model(parts[0]) or callable(parts[0])):
         received = f"({', '.join(type(part).__name__ for part in parts)})" if len(parts) != 1 else type(found).__name__
         raise ModelError(
-            f"{reference}: expected a keras.Model, a torch.nn.Module, a Classifier or (model, preprocess, labels), "
-            f"received {received}"
+            f"{reference}: expected a keras.Model, a torch.nn.Module, a function from images to scores, a Classifier "
+            f"or (model, preprocess, labels), received {received}"
         )
     return Source(*parts)
 

@@ -1,0 +1,157 @@
+"""`fieldmark explain`: pictures and a page of what the model looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldmark.attribution import Attribution
+from fieldmark.classifier import Classifier, Predictions
+from fieldmark.cli.methods import make_explainers
+from fieldmark.cli.predict import percent
+from fieldmark.cli.screen import Screen, printable
+from fieldmark.cli.targets import parse_targets
+from fieldmark.cli.work import ModelRequest, Pictures, find_images, number, ranked, read_pictures
+from fieldmark.explainers import EXPLAINERS
+from fieldmark.explainers.several import explain_all
+from fieldmark.figures.scale import check_fraction
+from fieldmark.images.read import Fit
+from fieldmark.report.folder import OutputFolder, output_folder
+from fieldmark.report.results import Written, write_results
+
+MOST_LISTED = 8  # images whose classes are printed one by one
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainRequest:
+    """The options of `fieldmark explain` beside the model's."""
+
+    images: Sequence[str]
+    methods: Sequence[str]
+    targets: Sequence[str]
+    layers: Sequence[str]
+    settings: Sequence[str]
+    out: Path
+    alpha: float
+    save_maps: bool
+    fit: Fit
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What came of it."""
+
+    classifier: Classifier
+    pictures: Pictures
+    predictions: Predictions
+    attributions: list[Attribution]
+    refused: dict[str, str]
+    written: Written
+
+
+def explain(screen: Screen, model: ModelRequest, request: ExplainRequest) -> None:
+    """Explain images and write the results. What can be refused is refused before anything is computed."""
+    check_fraction("--alpha", request.alpha)
+    explainers = make_explainers(request.methods, request.layers, request.settings)
+    files = find_images(request.images)
+    with output_folder(request.out) as folder, screen.working():
+        done = _work(model, request, explainers, files, folder)
+        folder.publish()
+    _report(screen, done, folder)
+
+
+def _work(
+    model: ModelRequest, request: ExplainRequest, explainers: list[Any], files: list[Path], folder: OutputFolder
+) -> Explained:
+    classifier = model.load()
+    pictures = read_pictures(classifier, files, request.fit, request.size)
+    predictions = classifier.predict(pictures.batch)
+    target = parse_targets(request.targets, classifier.labels)
+    every = any(name.casefold() == "all" for name in request.methods)
+    attributions, refused = explain_all(classifier, pictures.batch, target, explainers, skip=every)
+    written = write_results(
+        folder,
+        attributions,
+        predictions,
+        pictures.names,
+        alpha=request.alpha,
+        save_maps=request.save_maps,
+        summaries={explainer.__name__: explainer.summary for explainer in EXPLAINERS},
+    )
+    return Explained(classifier, pictures, predictions, attributions, refused, written)
+
+
+def _report(screen: Screen, done: Explained, folder: OutputFolder) -> None:
+    if screen.as_json:
+        screen.document(document(done))
+        return
+    classifier, written = done.classifier, done.written
+    screen.show(f"Model   {printable(classifier.name)} on {classifier.backend}, {classifier.classes} classes")
+    top = done.predictions.top(3)
+    for name, best in list(zip(done.pictures.names, top, strict=True))[:MOST_LISTED]:
+        said = ", ".join(f"{label} {percent(probability)}" for label, probability in best)
+        screen.show(f"Image   {printable(name)}: {printable(said)}")
+    if len(top) > MOST_LISTED:
+        screen.show(f"        and {len(top) - MOST_LISTED} more")
+    for line in chosen_layers(done.attributions):
+        screen.show(f"Layer   {printable(line)}")
+    screen.show(f"Wrote   {written.page}: open it in a browser")
+    counts = f"{len(written.panels)} panel(s), {len(written.overlays)} overlay(s)"
+    counts += f", {len(written.maps)} file(s) of maps" if written.maps else ""
+    screen.show(f"        {folder.path}{'' if str(folder.path).endswith('/') else '/'} has {counts}")
+    if folder.others:
+        screen.note(f"{folder.path} held {folder.others} file(s) already; those of other names were left as they are")
+    for text in notes(done.attributions, done.refused):
+        screen.note(text)
+
+
+def chosen_layers(attributions: Sequence[Attribution]) -> list[str]:
+    """Each layer that was used, once, with the reason."""
+    found = {(att.provenance.get("layer"), att.provenance.get("layer_reason")): None for att in attributions}
+    return [f"{layer}: {reason}" for layer, reason in found if layer]
+
+
+def notes(attributions: Sequence[Attribution], refused: dict[str, str]) -> list[str]:
+    """What the user should know: methods that were left out, and warnings of maps, each once with its methods."""
+    warned: dict[str, list[str]] = {}
+    for att in attributions:
+        for text in att.warnings:
+            warned.setdefault(text, []).append(str(att.provenance.get("method")))
+    left_out = [f"{name} was left out: {reason}" for name, reason in refused.items()]
+    return left_out + [f"{', '.join(dict.fromkeys(methods))}: {text}" for text, methods in warned.items()]
+
+
+def document(done: Explained) -> dict[str, Any]:
+    """The JSON of `explain --json`."""
+    overlays = {(o.attribution, o.image, o.target): str(o.path) for o in done.written.overlays}
+    tops = done.predictions.top(5)
+    images = []
+    for i, file in enumerate(done.pictures.files):
+        explained = [
+            {
+                "method": att.provenance.get("method"),
+                "layer": att.provenance.get("layer"),
+                "target": target,
+                "class": int(att.classes[i, t]) if att.classes[i, t] >= 0 else None,
+                "score": number(att.scores[i, t]),
+                "probability": number(att.probabilities[i, t]),
+                "overlay": overlays[a, i, t],
+            }
+            for a, att in enumerate(done.attributions)
+            for t, target in enumerate(att.targets[i])
+        ]
+        panel = str(done.written.panels[i])
+        images.append({"path": str(file), "top": ranked(tops[i]), "panel": panel, "explanations": explained})
+    methods = [{**att.provenance, "signed": att.signed, "warnings": list(att.warnings)} for att in done.attributions]
+    return {
+        "model": done.classifier.name,
+        "backend": done.classifier.backend,
+        "report": str(done.written.page),
+        "maps": [str(path) for path in done.written.maps],
+        "images": images,
+        "methods": methods,
+        "left_out": [{"method": name, "reason": reason} for name, reason in done.refused.items()],
+    }

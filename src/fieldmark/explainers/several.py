@@ -1,0 +1,33 @@
+"""Several explainers on the same images, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fieldmark.attribution import Attribution
+from fieldmark.classifier import Classifier
+from fieldmark.errors import FieldmarkError
+from fieldmark.progress import track
+
+
+def explain_all(
+    classifier: Classifier, images: Any, target: Any, explainers: Sequence[Any], skip: bool = False
+) -> tuple[list[Attribution], dict[str, str]]:
+    """(attributions in the order of the explainers, refusals by method).
+
+    With `skip`, a method that refuses this model (no spatial layer, an unsuitable network) is left out and its reason
+    kept; where all refuse, or without `skip`, the refusal is raised.
+    """
+    made: list[Attribution] = []
+    refused: dict[str, str] = {}
+    for explainer in track(list(explainers), label="Explaining"):
+        try:
+            found = explainer(classifier, images, target)
+        except FieldmarkError as error:
+            refused[type(explainer).__name__] = str(error)
+            if not skip or len(refused) == len(explainers):
+                raise
+            continue
+        made += found if isinstance(found, list) else [found]
+    return made, refused
