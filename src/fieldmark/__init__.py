@@ -30,6 +30,7 @@ _PUBLIC = {
     "IntegratedGradients": "fieldmark.explainers",
     "KernelSHAP": "fieldmark.explainers",
     "LIME": "fieldmark.explainers",
+    "LRP": "fieldmark.explainers",
     "LayerCAM": "fieldmark.explainers",
     "Occlusion": "fieldmark.explainers",
     "Predicted": "fieldmark.targets",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from fieldmark.explainers import EXPLAINERS as EXPLAINERS
     from fieldmark.explainers import HSIC as HSIC
     from fieldmark.explainers import LIME as LIME
+    from fieldmark.explainers import LRP as LRP
     from fieldmark.explainers import RISE as RISE
     from fieldmark.explainers import AblationCAM as AblationCAM
     from fieldmark.explainers import ActivationMaps as ActivationMaps

@@ -9,6 +9,7 @@ from fieldmark.explainers.gradients import Gradients, GradientTimesInput
 from fieldmark.explainers.guided import GuidedBackprop
 from fieldmark.explainers.occlusion import Occlusion
 from fieldmark.explainers.paths import ExpectedGradients, IntegratedGradients
+from fieldmark.explainers.relevance import LRP
 from fieldmark.explainers.rise import RISE
 from fieldmark.explainers.smoothing import SmoothGrad, SquareGrad, VarGrad
 from fieldmark.explainers.superpixel_methods import LIME, KernelSHAP
@@ -38,6 +39,7 @@ EXPLAINERS: tuple[type[Explainer], ...] = (
     KernelSHAP,
     Sobol,
     HSIC,
+    LRP,
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "EXPLAINERS",
     "HSIC",
     "LIME",
+    "LRP",
     "RISE",
     "AblationCAM",
     "ActivationMaps",
