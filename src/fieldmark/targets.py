@@ -192,8 +192,9 @@ def apply_rule(resolved: Resolved, scores: np.ndarray) -> np.ndarray:
 
 
 def describe(resolved: Resolved, weights: np.ndarray, labels: Labels) -> tuple[tuple[str, ...], ...]:
-    """In words what each of (n, t) targets means, from its weights (n, t, classes)."""
-    fixed = resolved.words or ("",) * weights.shape[1]
+    """In words what each of (n, t) targets means: those it was resolved with, else from its weights (n, t, classes)."""
+    known = resolved.words or ()
+    fixed = known if len(known) == weights.shape[1] else ("",) * weights.shape[1]
     return tuple(tuple(fixed[t] or _words(row[t], labels) for t in range(len(row))) for row in weights)
 
 
