@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,14 +22,14 @@ class PathGradient(NamedTuple):
 
     mean     (n, t, h, w, c): the weighted sum of factor times gradient; (n, t, h, w) where channels were summed
     square   the same of the squares, or None
-    slopes   (n, samples, t): of each sample, factor times gradient summed over all its places
+    slopes   (n, samples, t): of each sample, factor times gradient summed over all places; where channels were summed
     scores   (n, classes) of x itself
     weights  (n, t, classes)
     """
 
     mean: np.ndarray
     square: np.ndarray | None
-    slopes: np.ndarray
+    slopes: np.ndarray | None
     scores: np.ndarray
     weights: np.ndarray
 
@@ -45,33 +46,40 @@ def path_gradients(
     values = engine.activations(x, at) if inside else x
     places = values.shape[1:-1] if sum_channels else values.shape[1:]
     sums = [np.zeros((len(x), given.shape[1], *places), np.float32) for _ in range(1 + square)]
-    slopes = []
+    slopes: list[np.ndarray] = []
     traced = _traced(engine, at if inside else None, rule, square, sum_channels)
     passes = engine.passes
     batches = -(-len(x) * path.samples // passes.batch_size)
     for rows in track(path_rows(values, path, passes.batch_size), batches, "Gradients along a path"):
-        arrays = [*rows.arrays, given[rows.images], *([x[rows.images]] if inside else [])]
+        extra = [each for each in (rows.factors, x[rows.images] if inside else None) if each is not None]
+        arrays = [*rows.arrays, given[rows.images], *extra]
         padded = [passes.padded(array, fill=array is not rows.shares) for array in arrays]
-        *parts, slope = passes.call(("path", at, rule, square, sum_channels), traced, padded)
-        slopes.append(slope[: len(rows.images)])
-        for total, part in zip(sums, parts, strict=True):
+        key = ("path", at, rule, square, sum_channels, rows.factors is None)
+        parts = passes.call(key, partial(traced, rows.factors is not None), padded)
+        for total, part in zip(sums, parts, strict=False):
             total[rows.first : rows.last] += part[: rows.last - rows.first]
-    along = np.concatenate(slopes).reshape(len(x), path.samples, -1)
+        slopes += [part[: len(rows.images)] for part in parts[len(sums) :]]
+    along = np.concatenate(slopes).reshape(len(x), path.samples, -1) if sum_channels else None
     return PathGradient(sums[0], sums[1] if square else None, along, scores, apply_rule(target, scores))
 
 
 def _traced(
     engine: Engine, layer: str | None, rule: Rule, square: bool, sum_channels: bool
 ) -> Callable[..., tuple[Any, ...]]:
-    """One batch of rows: their gradients, added up by the image they belong to."""
+    """One batch of rows: their gradients, added up by the image they belong to, and each row's sum."""
 
-    def traced(points: Any, factors: Any, owner: Any, shares: Any, slots: Any, given: Any, *fed: Any) -> Any:
-        found = engine.gradient_at(points, rule, given, layer, *fed) * ops.expand_dims(factors, 1)
+    def traced(factored: bool, points: Any, owner: Any, shares: Any, slots: Any, given: Any, *extra: Any) -> Any:
+        found = engine.gradient_at(points, rule, given, layer, *extra[factored:])
+        if factored:
+            found = found * ops.expand_dims(extra[0], 1)
         if sum_channels:
             found = ops.sum(found, axis=-1)
-        slopes = ops.sum(ops.reshape(found, (-1, found.shape[1], int(np.prod(found.shape[2:])))), axis=-1)
-        assign = ops.cast(ops.expand_dims(slots, 1) == ops.expand_dims(owner, 0), "float32") * shares
-        terms = (found, ops.square(found)) if square else (found,)
-        return (*(ops.tensordot(assign, term, axes=1) for term in terms), slopes)
+        mine = ops.cast(ops.expand_dims(slots, 1) == ops.expand_dims(owner, 0), "float32")
+        sums = [ops.tensordot(mine * shares[:, 0], found, axes=1)]
+        if square:
+            sums.append(ops.tensordot(mine * shares[:, 1], ops.square(found), axes=1))
+        if sum_channels:
+            sums.append(ops.sum(found, axis=tuple(range(2, len(found.shape)))))
+        return tuple(sums)
 
     return traced

@@ -25,13 +25,14 @@ class Path(Protocol):
 class Rows:
     """One batch of samples of the images first..last.
 
-    points, factors  by row
-    images           by row, the index of the image
-    shares           by row, its weight in that image's sum
+    points   by row
+    factors  by row, or None where all are one number; these are in the shares
+    images   by row, the index of the image
+    shares   (rows, 2): its weight in that image's sum, and in its sum of squares
     """
 
     points: np.ndarray
-    factors: np.ndarray
+    factors: np.ndarray | None
     images: np.ndarray
     shares: np.ndarray
     first: int
@@ -39,9 +40,9 @@ class Rows:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """What the device sums with: points, factors, owners (counted from `first`), shares, the owners there are."""
+        """What the device sums with: points, owners (counted from `first`), shares, the owners there are."""
         slots = np.arange(self.last - self.first, dtype=np.int32)
-        return self.points, self.factors, (self.images - self.first).astype(np.int32), self.shares, slots
+        return self.points, (self.images - self.first).astype(np.int32), self.shares, slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,11 @@ def path_rows(values: np.ndarray, path: Path, size: int) -> Iterator[Rows]:
 def _rows(held: list[tuple[int, Sample]]) -> Rows:
     images = np.array([index for index, _ in held])
     points = np.stack([point for _, (point, _, _) in held]).astype(np.float32, copy=False)
-    shares = np.array([weight for _, (_, _, weight) in held], np.float32)
-    rank = points.ndim - 1
-    factors = [np.asarray(factor, np.float32).reshape(np.shape(factor) or (1,) * rank) for _, (_, factor, _) in held]
-    return Rows(points, np.stack(factors), images, shares, int(images[0]), int(images[-1]) + 1)
+    first, last = int(images[0]), int(images[-1]) + 1
+    weights = np.array([weight for _, (_, _, weight) in held], np.float32)
+    factors = [np.asarray(factor, np.float32) for _, (_, factor, _) in held]
+    if all(factor.ndim == 0 for factor in factors):
+        numbers = np.stack(factors)
+        return Rows(points, None, images, np.stack([weights * numbers, weights * numbers**2], axis=1), first, last)
+    full = np.stack([np.broadcast_to(factor, points.shape[1:]) for factor in factors])
+    return Rows(points, full, images, np.stack([weights, weights], axis=1), first, last)

@@ -99,6 +99,7 @@ class ExpectedGradients:
 
     def __post_init__(self) -> None:
         check_count("samples", self.samples, least=2)
+        check_count("seed", self.seed, least=0)
 
     def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Attribution:  # noqa: B008
         job = Job.begin(classifier, images, target)
@@ -109,11 +110,12 @@ class ExpectedGradients:
         found = classifier.engine.path_gradients(
             job.x, job.target, points, at=at or "input", square=True, sum_channels=True
         )
-        maps, square = found.mean, found.square
+        maps, square, slopes = found.mean, found.square, found.slopes
         assert square is not None
+        assert slopes is not None
         reference = explained(job.target, found.weights, ordinary.scores()).mean(axis=-1)
         sums = completeness(job.target, found, reference, maps)
-        sums["standard_error"] = listed(found.slopes.std(axis=1, ddof=1) / np.sqrt(self.samples))
+        sums["standard_error"] = listed(slopes.std(axis=1, ddof=1) / np.sqrt(self.samples))
         variance = np.maximum(square - maps**2, 0) / (self.samples - 1)
         return job.attribution(
             self,

@@ -213,6 +213,7 @@ def _check(explainer: Any, least: int = 1) -> None:
     if isinstance(explainer.inner, type) or not callable(explainer.inner):
         raise FieldmarkError(f"inner={explainer.inner!r}: expected an explainer, for example {name}(inner=Gradients())")
     check_count("samples", explainer.samples, least)
+    check_count("seed", explainer.seed, least=0)
     if isinstance(noise, bool) or not isinstance(noise, (int, float)) or not 0 <= noise < float("inf"):
         raise FieldmarkError(f"noise={noise!r}: expected a number of 0 or more, a share of the image's range")
     if explainer.average not in AVERAGES:
