@@ -9,6 +9,7 @@ import pytest
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures import overlay
 from fieldmark.figures.colours import LEVELS, colormap, colour_table
+from fieldmark.figures.overlay import ALPHA
 
 pytestmark = pytest.mark.no_framework
 
@@ -74,8 +75,8 @@ def test_no_evidence_leaves_the_image_and_more_evidence_changes_it_more() -> Non
     drawn = overlay(GREY, ramp, fade=0)
     change = np.abs(drawn[20].astype(int) - 120).max(axis=-1)
     assert change[0] == 0
-    assert change[-1] > 100
-    opacity = 0.8 * ramp[20]
+    assert change[-1] > 80
+    opacity = ALPHA * ramp[20]
     expected = 120 * (1 - opacity[:, None]) + 255 * opacity[:, None] * matplotlib.colormaps["plasma"](ramp[20])[:, :3]
     np.testing.assert_allclose(drawn[20], expected, atol=2)
 

@@ -206,6 +206,11 @@ def test_neither_pyplot_nor_the_users_settings_are_touched() -> None:
             "panel: expected 1 to 60 images with a target, received 61; "
             "choose some with images=[...] or write a report",
         ),
+        (
+            lambda: panel(sample(60, 4, size=(4, 4, 1)), columns=1),
+            "panel: expected at most 436 inches a side, received 5 x 728; "
+            "choose some images with images=[...] or write a report",
+        ),
         (lambda: panel(sample(), alpha=-1), "alpha: expected a number from 0 to 1, received -1"),
         (lambda: overlay_figure(sample(), target=2), "overlay_figure: unknown target 2: expected 0 to 1"),
         (lambda: overlay_figure(sample(), image=-1), "overlay_figure: unknown image -1: expected 0 to 0"),

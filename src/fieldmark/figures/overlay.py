@@ -9,7 +9,7 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.figures.colours import colour_table, rows
 from fieldmark.figures.scale import Scale, check_fraction, scale_of, to_rgb
 
-ALPHA = 0.8
+ALPHA = 0.7
 FADE = 0.85
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])

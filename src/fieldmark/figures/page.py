@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from fieldmark.errors import FieldmarkError
 from fieldmark.figures.text import LINE, wrap
 
 INK = "#1b1f24"
@@ -63,7 +64,12 @@ class Page:
         self.grounds.append((x, y, width, height))
 
     def figure(self, height: float, dpi: int = 150) -> Panel:
-        """The finished figure."""
+        """The finished figure; raises FieldmarkError where it has more pixels than matplotlib can draw."""
+        if max(self.width, height) * dpi >= 2**16:
+            raise FieldmarkError(
+                f"panel: expected at most {2**16 // dpi} inches a side, received {self.width:.0f} x {height:.0f}; "
+                "choose some images with images=[...] or write a report"
+            )
         figure = Panel(figsize=(self.width, height), dpi=dpi, facecolor="white", edgecolor="white")
         figure.set_layout_engine("none")
         FigureCanvasAgg(figure)

@@ -17,6 +17,7 @@ import fieldmark
 from fieldmark.attribution import Attribution
 from fieldmark.errors import OutputError
 from fieldmark.figures.overlay import ALPHA, FADE
+from fieldmark.figures.scale import check_fraction
 from fieldmark.report.build import TITLE, Ranked, build
 
 
@@ -30,8 +31,11 @@ def write_report(
     notes: str | Sequence[str] = (),
     summaries: Mapping[str, str] | None = None,
     shared_scale: bool = False,
+    alpha: float = ALPHA,
 ) -> Path:
     """Write one self-contained HTML page of attributions, with the arguments of `build`; returns its path.
+
+    alpha  0..1, the opacity of the maps when the page opens
 
     The page loads nothing and sends nothing. An existing file is replaced only when all is written. Raises OutputError
     where the place cannot be written.
@@ -45,10 +49,10 @@ def write_report(
         summaries=summaries,
         shared_scale=shared_scale,
     )
-    return write_atomically(Path(path), render(data))
+    return write_atomically(Path(path), render(data, alpha))
 
 
-def render(data: Mapping[str, Any]) -> str:
+def render(data: Mapping[str, Any], alpha: float = ALPHA) -> str:
     """The page of what `build` returned. The same data give the same bytes."""
     environment = Environment(
         loader=PackageLoader("fieldmark.report"),
@@ -68,7 +72,7 @@ def render(data: Mapping[str, Any]) -> str:
             "base-uri 'none'; form-action 'none'"
         ),
         as_json=as_json,
-        alpha=round(100 * ALPHA),
+        alpha=round(100 * check_fraction("alpha", alpha)),
         fade=FADE,
         version=fieldmark.__version__,
     )
