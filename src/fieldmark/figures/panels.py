@@ -247,13 +247,17 @@ def _legends(page: Page, group: list[Attribution], look: Look, y: float, inner: 
 def legend_text(signed: bool, shared: bool, methods: Sequence[str] = ()) -> str:
     """What the colours mean, in one or two sentences."""
     whose = f"{', '.join(methods)}: " if methods else ""
-    what = "evidence for and against the named class." if signed else "how much a place matters to the score of the named class."
+    what = (
+        "evidence for and against the named class."
+        if signed
+        else "how much a place matters to the score of the named class."
+    )
     scale = (
         "One scale for all maps of a method: strengths compare."
         if shared
         else "Each map on its own scale: compare places, not strengths."
     )
-    return f"{whose or ''}{what if whose else what[0].upper() + what[1:]} {scale}"
+    return f"{whose}{what if whose else what[0].upper() + what[1:]} {scale}"
 
 
 def _warnings(page: Page, group: list[Attribution], y: float, inner: float) -> float:
