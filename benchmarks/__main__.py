@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from rich.console import Console
@@ -26,16 +28,22 @@ def run(python: str, name: str, options: argparse.Namespace) -> dict[str, Any] |
     """What `benchmarks.worker` measured for one name in its own process; None, the reason printed, if it failed."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": paths}
-    with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {name}"):
-        out = Path(folder) / "rows.json"
+    with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {name}") as status:
+        out, said = Path(folder) / "rows.json", Path(folder) / "errors.txt"
         command = [python, "-m", "benchmarks.worker", name, str(out)]
         command += ["--rounds", str(options.rounds), "--batch", str(options.batch)]
         command += ["--only", *options.only] if options.only else []
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
-        if done.returncode == 0:
+        with (
+            said.open("w") as errors,
+            subprocess.Popen(command, env=environment, stdout=PIPE, stderr=errors, text=True, cwd=ROOT) as worker,
+        ):
+            for line in worker.stdout or ():
+                if line.startswith("job "):
+                    status.update(f"measuring {name}: {line[4:].strip()}")
+        if worker.returncode == 0:
             return json.loads(out.read_text())
-    reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-    console.print(f"{name}: not measured: {reason}", style="yellow")
+        reason = (said.read_text().strip().splitlines() or [f"exit status {worker.returncode}"])[-1]
+    console.print(f"{name}: not measured: {reason}", style="yellow", highlight=False)
     return None
 
 
@@ -73,6 +81,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=[job.key for job in JOBS], help="these jobs; all by default")
     parser.add_argument("--out", type=Path, default=ROOT / "bench.json")
     options = parser.parse_args()
+    if options.peers and shutil.which(options.peers) is None:
+        parser.error(f"--peers {options.peers}: no such Python; `make bench PEERS=1` makes one in .venv-peers")
     wanted = [(sys.executable, "fieldmark")] + [(options.peers, name) for name in PEERS if options.peers]
     results = [result for python, name in wanted if (result := run(python, name, options))]
     if not results or results[0]["name"] != "fieldmark":

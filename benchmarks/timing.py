@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 WARM_UP = 2
+SLOW = 10.0  # seconds: a job that takes longer is warmed up once, and not measured more than FEWEST_ROUNDS times
 MOST_SECONDS = 60.0
-FEWEST_ROUNDS = 5
+FEWEST_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ def measure(job: Callable[[], object], forward: Callable[[], object], rounds: in
     """
     for _ in range(WARM_UP):
         forward()
-        job()
+        if seconds(job) > SLOW:
+            rounds = min(rounds, FEWEST_ROUNDS)
+            break
+    forward()
     started = time.perf_counter()
     passes, jobs = [seconds(forward)], []
     while len(jobs) < rounds and (len(jobs) < FEWEST_ROUNDS or time.perf_counter() - started < MOST_SECONDS):

@@ -74,11 +74,11 @@ def main() -> None:
     else:
         warnings.simplefilter("ignore")  # a peer's own deprecations are not ours to show
         calls, forward = peer_calls(options.name, options.batch)
-    rows = {
-        key: dataclasses.asdict(measure(call, forward, options.rounds))
-        for key, call in calls.items()
-        if not options.only or key in options.only
-    }
+    rows = {}
+    for key, call in calls.items():
+        if not options.only or key in options.only:
+            print("job", key, flush=True)
+            rows[key] = dataclasses.asdict(measure(call, forward, options.rounds))
     found = versions(options.name, "keras", "tensorflow", "tensorflow-cpu", "numpy")
     options.out.write_text(json.dumps({"name": options.name, "versions": found, "rows": rows}))
 
