@@ -129,7 +129,7 @@ def too_long(source: Path) -> list[str]:
 # Spelled in pieces, so that this file doesn't find itself.
 MACHINE = re.compile(
     r"(?<![\w.$~)])/(?:wo" + r"rk|ro" + r"ot|ho" + r"me|t" + r"mp|us" + r"r/local|mn" + r"t)/"
-    r"|ind" + r"ex-url|find" + r"-links|trusted" + r"-host|\bpypi\.or" + r"g|pythonhosted" + r"|localhos" + r"t:\d"
+    r"|ind" + r"ex-url|find" + r"-links|trusted" + r"-host|\bpypi\.or" + r"g|pythonhos" + r"ted|localhos" + r"t:\d"
 )
 
 
@@ -232,6 +232,12 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
 
 def test_import_fieldmark_loads_nothing_heavy() -> None:
     assert loaded_by("import fieldmark") == set()
+
+
+def test_no_module_that_users_import_chooses_a_backend() -> None:
+    """A torch module selects its backend by itself, as long as nothing imported Keras before."""
+    parts = ("attribution", "classifier", "explainers", "images", "targets", "figures", "cli", "demo")
+    assert loaded_by(f"import {', '.join(f'fieldmark.{part}' for part in parts)}") & FRAMEWORKS == set()
 
 
 def test_a_heavy_import_is_found() -> None:
