@@ -69,11 +69,16 @@ document.documentElement.classList.add("scripted");
     let drawn = false;
     let holding = false;
 
-    function show() {
-      const target = chosen("target");
-      for (const radio of radios("method")) radio.disabled = !at(Number(radio.value), target);
-      const map = at(chosen("method"), target) ?? data.maps.find((other) => other.target === target);
+    // What was chosen last stays; the other choice gives way where there is no map of both.
+    function show(event) {
+      const wanted = { method: chosen("method"), target: chosen("target") };
+      const last = event?.target.name === "method" ? "method" : "target";
+      const map = at(wanted.method, wanted.target) ?? data.maps.find((other) => other[last] === wanted[last]);
+      const target = map.target;
       choose("method", map.method);
+      choose("target", target);
+      for (const radio of radios("method")) radio.disabled = !data.maps.some((other) => other.method === Number(radio.value));
+      for (const radio of radios("target")) radio.closest("label").hidden = !at(map.method, Number(radio.value));
       const method = shared.methods[map.method];
       if (drawn) draw(canvas, map, ...size);
       drawLegend(find(".bar"), method.kind);
@@ -107,19 +112,25 @@ document.documentElement.classList.add("scripted");
       fade();
     }
 
-    // All maps of the image: where there are several methods, a row of them for each class.
+    // All maps of the image: where there are several methods, a row of them for each class, and one for each method
+    // that shows things of its own, such as channels.
     function grid() {
       const box = find(".maps");
       if (!box || thumbs.length || !find("details.all").open) return;
       const several = new Set(data.maps.map((map) => map.method)).size > 1;
       let group = several ? null : element("div", "grid");
+      let heading = "";
+      const name = (map) => shared.methods[map.method].name;
+      const alone = (map) => data.maps.filter((other) => other.target === map.target).length === 1;
       for (const map of [...data.maps].sort((a, b) => a.target - b.target || a.method - b.method)) {
         const target = data.targets[map.target];
-        if (several && thumbs.at(-1)?.map.target !== map.target) {
+        const above = alone(map) ? name(map) : target;
+        if (several && heading !== above) {
+          heading = above;
           group = element("div", "grid");
-          box.append(element("h3", "", target), group);
+          box.append(element("h3", "", heading), group);
         }
-        const label = several ? breakable(shared.methods[map.method].name) : target;
+        const label = several && !alone(map) ? breakable(name(map)) : target;
         const button = thumbnail(map, image, label, `${shared.methods[map.method].name} for ${target}`);
         button.addEventListener("click", () => {
           choose("target", map.target);
