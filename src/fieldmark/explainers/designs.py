@@ -19,6 +19,16 @@ def even_pairs(count: int, rng: np.random.Generator) -> np.ndarray:
     return (rng.random(2) + np.arange(count)[:, None] * PLASTIC) % 1
 
 
+def paired_designs(count: int, dimensions: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two designs (count, dimensions) in [0, 1): in each dimension the pairs of both are spread over the square.
+
+    Total Sobol indices live on the difference of the two in one dimension, which this makes even; a Sobol sequence in
+    2 x dimensions is even in each of the two alone, and in so many dimensions aligned across them.
+    """
+    pairs = [rng.permutation(even_pairs(count, rng)) for _ in range(dimensions)]
+    return np.stack([pair[:, 0] for pair in pairs], axis=1), np.stack([pair[:, 1] for pair in pairs], axis=1)
+
+
 def kept_cells(count: int, cells: int, share: float, rng: np.random.Generator) -> np.ndarray:
     """Bool (count, cells): each cell is kept in `share` of the rows, as nearly as the count allows.
 

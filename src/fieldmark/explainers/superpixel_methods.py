@@ -11,6 +11,7 @@ import numpy as np
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
+from fieldmark.explainers.designs import kept_cells
 from fieldmark.explainers.fills import WORDS, Fill, check_fill
 from fieldmark.explainers.perturbation import Probe, check_count, check_positive, segment_masks
 from fieldmark.explainers.superpixels import Segments, check_segments, segment_images, segment_means
@@ -26,12 +27,13 @@ class LIME:
     Minimises sum_i k_i (S_i - b - z_i . w)^2 + ridge |w|^2 over random z in {0, 1}^segments, the first all ones, with
     k_i = exp(-(1 - cos(z_i, 1))^2 / (2 width^2)), as the paper's code for images does.
 
-    samples   rows z; the paper's code takes 1000
-    segments  how many superpixels, about; or the segment of each pixel (h, w), or (n, h, w) for each image its own
-    width     of the kernel, in cosine distance
-    ridge     weight of the penalty
-    fill      what hides a superpixel: "superpixel" (its own mean, as in the paper's code), or as in Occlusion
-    seed      the same draws for every image
+    samples          rows z; the paper's code takes 1000
+    segments         how many superpixels, about; or each pixel's segment (h, w), or (n, h, w) for each image its own
+    width            of the kernel, in cosine distance
+    ridge            weight of the penalty
+    fill             what hides a superpixel: "superpixel" (its own mean, as in the paper's code), or as in Occlusion
+    low_discrepancy  rows from an orthogonal array, in which superpixels don't pass for each other; False: random
+    seed             the same draws for every image
 
     Each pixel has its superpixel's weight, signed, in units of the score; maps are at the size of what the model eats.
     R^2 of the fit, by image and target, is in the provenance. Costs `samples` passes and one more.
@@ -45,6 +47,7 @@ class LIME:
     width: float = 0.25
     ridge: float = 1.0
     fill: Fill = "superpixel"
+    low_discrepancy: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class LIME:
         maps, fits, counts = [], [], []
         probe = _begin(self, classifier, images, target)
         for one, segments in _each(probe, self.segments, self.fill):
-            shown = lime_design(self.samples, int(segments.max()) + 1, np.random.default_rng(self.seed))
+            shown = self._design(int(segments.max()) + 1)
             scores = one.under(segment_masks(shown, segments))[0]
             weights, fit = lime_fit(shown, scores, self.width, self.ridge)
             maps.append(weights[:, segments])
@@ -67,6 +70,13 @@ class LIME:
         return probe.attribution(
             self, np.stack(maps), passes=self.samples + 1, signed=True, segments=counts, r_squared=fits
         )
+
+    def _design(self, count: int) -> np.ndarray:
+        """Bool (samples, count): which superpixels are shown; all of them in the first row."""
+        rng = np.random.default_rng(self.seed)
+        rows = self.samples - 1
+        drawn = kept_cells(rows, count, 0.5, rng) if self.low_discrepancy else rng.random((rows, count)) < 0.5
+        return np.concatenate([np.ones((1, count), bool), drawn])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +127,6 @@ class KernelSHAP:
         return probe.attribution(
             self, np.stack(maps), passes=max(passes), signed=True, segments=counts, exact=all(exact)
         )
-
-
-def lime_design(samples: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Bool (samples, count): which superpixels are shown; all of them in the first row."""
-    shown = rng.random((samples, count)) < 0.5
-    shown[0] = True
-    return shown
 
 
 def lime_fit(shown: np.ndarray, scores: np.ndarray, width: float, ridge: float) -> tuple[np.ndarray, np.ndarray]:
