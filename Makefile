@@ -59,7 +59,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing fieldmark, three backends and the test tools into $(VENV) (a few minutes, the first time)"
-	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,demo,dev]' torch==2.13.0
+	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,onnx,tflite,demo,dev]' torch==2.13.0
 	@touch $@ $(VENV)/.demo
 
 # The peers disagree with each other about dependencies, so they never share an environment with fieldmark's own.
