@@ -167,6 +167,16 @@ def dry_run(function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str =
             function(keras.ops.zeros(shape, dtype))
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a framework, or Python, says that memory ran out."""
+    if isinstance(error, MemoryError) or type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError"):
+        return True
+    said = str(error).casefold()
+    return isinstance(error, RuntimeError) and any(
+        words in said for words in ("resource_exhausted", "out of memory", "not enough memory", "can't allocate memory")
+    )
+
+
 def static_batches() -> bool:
     """Whether a batch of another length costs another compilation (then batches are padded to few lengths)."""
     return keras.backend.backend() == "jax"

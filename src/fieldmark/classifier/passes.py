@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from fieldmark.classifier import autodiff
+from fieldmark.errors import ModelError
 from fieldmark.progress import track
 
 KEPT = 48  # compiled passes kept; the least recently used goes first
@@ -25,6 +27,7 @@ class Passes:
         self.batch_size = batch_size
         self.eager = eager  # run every pass as it is written: what it calls cannot be traced
         self.traces = 0
+        self.limit: int | None = None  # rows that are known to fit, once memory has run out
         self._variables = variables
         self._compiled: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
 
@@ -33,9 +36,10 @@ class Passes:
     ) -> list[np.ndarray]:
         """Run `traced` over chunks of the arrays' common first axis and join what `finish` makes of each."""
         parts = []
-        starts = range(0, len(arrays[0]), self.batch_size)
+        size = self.batch_size
+        starts = range(0, len(arrays[0]), size)
         for start in track(starts, len(starts), label):
-            chunk = [array[start : start + self.batch_size] for array in arrays]
+            chunk = [array[start : start + size] for array in arrays]
             n = len(chunk[0])
             out = tuple(value[:n] for value in self.call(key, traced, [self.padded(array) for array in chunk]))
             parts.append(finish(*out) if finish else out)
@@ -53,8 +57,44 @@ class Passes:
         extra = np.repeat(array[-1:], missing, axis=0)
         return np.concatenate([array, extra if fill else np.zeros_like(extra)])
 
-    def call(self, key: Any, traced: Traced, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """One chunk through the compiled pass for this key and these shapes."""
+    def call(
+        self,
+        key: Any,
+        traced: Traced,
+        arrays: Sequence[np.ndarray],
+        rows: Sequence[int] | None = None,
+        sums: int = 0,
+    ) -> tuple[np.ndarray, ...]:
+        """One chunk through the compiled pass for this key and these shapes; in halves where memory runs out.
+
+        rows  which arrays have one row for each of the chunk's rows (all of them); the others are shared by all rows
+        sums  how many of the first outputs are sums over rows; the others have one row for each
+        """
+        by_row = range(len(arrays)) if rows is None else rows
+        n = len(arrays[by_row[0]])
+        if self.limit is None or n <= self.limit:
+            try:
+                return self._run(key, traced, arrays)
+            except Exception as error:
+                if not autodiff.is_out_of_memory(error):
+                    raise
+                self._shrink(n)
+        halves = [[a[part] if i in by_row else a for i, a in enumerate(arrays)] for part in np.s_[: n // 2, n // 2 :]]
+        first, second = (self.call(key, traced, half, rows, sums) for half in halves)
+        return tuple(
+            a + b if index < sums else np.concatenate([a, b])
+            for index, (a, b) in enumerate(zip(first, second, strict=True))
+        )
+
+    def _shrink(self, n: int) -> None:
+        """Remember that `n` rows are too many, and say so. Raises ModelError where one is."""
+        if n == 1:
+            raise ModelError("out of memory with one image a pass: use smaller images, or a machine with more memory")
+        self.limit = n // 2
+        self.batch_size = min(self.batch_size, self.limit)
+        warnings.warn(f"out of memory with {n} images a pass: going on with {self.limit}", RuntimeWarning, stacklevel=2)
+
+    def _run(self, key: Any, traced: Traced, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         signature = (key, *((array.shape[1:], str(array.dtype)) for array in arrays))
         function = traced if self.eager else self._compiled.get(signature)
         with autodiff.quiet():

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fieldmark.classifier.engine import Engine
 
 
+SLOTS = 3  # where among a batch's arrays the images are that its rows belong to; all others have one row a sample
+
+
 class PathGradient(NamedTuple):
     """What a path adds up to, for n images and t targets.
 
@@ -55,7 +58,8 @@ def path_gradients(
         arrays = [*rows.arrays, given[rows.images], *extra]
         padded = [passes.padded(array, fill=array is not rows.shares) for array in arrays]
         key = ("path", at, rule, square, sum_channels, rows.factors is None)
-        parts = passes.call(key, partial(traced, rows.factors is not None), padded)
+        by_row = [index for index, array in enumerate(arrays) if array is not arrays[SLOTS]]
+        parts = passes.call(key, partial(traced, rows.factors is not None), padded, by_row, sums=len(sums))
         for total, part in zip(sums, parts, strict=False):
             total[rows.first : rows.last] += part[: rows.last - rows.first]
         slopes += [part[: len(rows.images)] for part in parts[len(sums) :]]
