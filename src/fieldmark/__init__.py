@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "AblationCAM": "fieldmark.explainers",
     "ActivationMaps": "fieldmark.explainers",
+    "ActivationMaximisation": "fieldmark.explainers",
     "Attribution": "fieldmark.attribution",
     "CAM": "fieldmark.explainers",
     "Class": "fieldmark.targets",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from fieldmark.explainers import RISE as RISE
     from fieldmark.explainers import AblationCAM as AblationCAM
     from fieldmark.explainers import ActivationMaps as ActivationMaps
+    from fieldmark.explainers import ActivationMaximisation as ActivationMaximisation
     from fieldmark.explainers import EigenCAM as EigenCAM
     from fieldmark.explainers import ExpectedGradients as ExpectedGradients
     from fieldmark.explainers import GradCAM as GradCAM

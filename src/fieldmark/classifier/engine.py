@@ -6,8 +6,8 @@ NumPy arrays. The model is patched only while a pass is traced (or, on torch, ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,14 +15,16 @@ import numpy as np
 from keras import ops
 
 from fieldmark.classifier import autodiff
+from fieldmark.classifier.feature_gradients import FeatureGradient, feature_gradients
 from fieldmark.classifier.folding import Pair, folded
 from fieldmark.classifier.head import Head
+from fieldmark.classifier.incremental import Incremental
+from fieldmark.classifier.masked import masked_scores
 from fieldmark.classifier.passes import Passes
 from fieldmark.classifier.path_gradients import PathGradient, path_gradients
-from fieldmark.classifier.rows import LazyMasks, Path, row_chunks
+from fieldmark.classifier.rows import LazyMasks, Path
 from fieldmark.classifier.subject import Subject, refuse_opaque
 from fieldmark.classifier.taps import Surgery, patched, split_call, tapped
-from fieldmark.progress import track
 from fieldmark.targets import Resolved, Rule
 
 INPUT = "input"
@@ -63,18 +65,19 @@ class Engine:
         self.subject, self.head, self.logits = subject, head, logits
         self.pairs = tuple(pairs)  # convolutions and normalisations that run as one
         self._folding_checked = not pairs
+        self.incremental = Incremental(self)
         self.passes = Passes(lambda: subject.variables, batch_size, eager=subject.opaque)
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """(n, classes): logits, or probabilities where the engine was made so."""
-        return self.passes.over_batches("scores", lambda x: (self._forward(x),), [x], "Scores")[0]
+        return self.passes.over_batches("scores", lambda x: (self.forward(x),), [x], "Scores")[0]
 
     def activations(self, x: np.ndarray, layer: str) -> np.ndarray:
         """The output of a layer, channels last: (n, h, w, c) for a feature map."""
 
         def traced(x: Any) -> tuple[Any, ...]:
             seen: dict[str, Any] = {}
-            self._forward(x, {layer: lambda value: seen.setdefault(layer, value)})
+            self.forward(x, {layer: lambda value: seen.setdefault(layer, value)})
             return (self._last(seen[layer]),)
 
         return self.passes.over_batches(("activations", layer), traced, [x], f"Activations of {layer}")[0]
@@ -90,7 +93,7 @@ class Engine:
 
         def traced(x: Any) -> tuple[Any, ...]:
             seen: dict[str, Any] = {}
-            scores = self._forward(x, {name: partial(seen.setdefault, name) for name in names})
+            scores = self.forward(x, {name: partial(seen.setdefault, name) for name in names})
             return (*(self._last(seen[name]) for name in names), scores)
 
         def finish(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -151,57 +154,54 @@ class Engine:
         """
         return path_gradients(self, x, target, path, at, square, sum_channels)
 
+    def feature_gradients(self, x: np.ndarray, layer: str, directions: np.ndarray) -> FeatureGradient:
+        """Gradients at the input of a layer's mean activation along directions (n, c), one for each image."""
+        return feature_gradients(self, x, layer, directions)
+
     def masked_scores(
         self, x: np.ndarray, masks: np.ndarray | LazyMasks, fill: np.ndarray, interpolation: str = "bilinear"
     ) -> np.ndarray:
         """(n, m, classes) under m masks for all images (m, h, w) or for each its own (n, m, h, w), of any resolution.
 
         A mask is 1 where the image stays and 0 where `fill` (n or 1, h, w, c) shows; it is enlarged and blended on
-        device.
+        device. Patches are scored incrementally where that is faster and proves right.
         """
-        n, m = len(x), masks.shape[-3]
-        fill = np.broadcast_to(fill, x.shape)
-
-        def traced(images: Any, fills: Any, index: Any, masks: Any) -> tuple[Any, ...]:
-            height, width = images.shape[1:3]
-            large = ops.expand_dims(masks, -1)
-            if tuple(masks.shape[1:]) != (height, width):
-                large = ops.image.resize(large, (height, width), interpolation, data_format="channels_last")
-            kept, shown = ops.take(images, index, axis=0), ops.take(fills, index, axis=0)
-            return (self._forward(kept * large + shown * (1 - large)),)
-
-        out = np.empty((n * m, self.head.classes), np.float32)
-        chunks = row_chunks(n * m, self.passes.batch_size)
-        for start, stop in track(chunks, len(chunks), "Masked scores"):
-            rows = np.arange(start, stop)
-            first, last = start // m, (stop - 1) // m + 1
-            chosen = masks[rows % m] if masks.ndim == 3 else masks[rows // m, rows % m]
-            arrays = [x[first:last], fill[first:last], (rows // m - first).astype(np.int32), np.float32(chosen)]
-            padded = [self.passes.padded(array) for array in arrays]
-            out[start:stop] = self.passes.call(("masked", interpolation), traced, padded)[0][: stop - start]
-        return out.reshape(n, m, -1)
+        return masked_scores(self, x, masks, fill, interpolation)
 
     def scores_from(self, layer: str, activations: np.ndarray, x: np.ndarray) -> np.ndarray:
         """(n, classes) when that layer's output is replaced by `activations` (channels last), all else being from x."""
 
         def traced(activations: Any, x: Any) -> tuple[Any, ...]:
-            return (self._forward(x, {layer: lambda _old: self._first(activations)}),)
+            return (self.forward(x, {layer: lambda _old: self._first(activations)}),)
 
         return self.passes.over_batches(("from", layer), traced, [activations, x], f"Scores from {layer}")[0]
 
     # One pass, inside a trace
 
-    def _forward(self, x: Any, taps: Taps | None = None, surgery: Surgery | None = None) -> Any:
+    def forward(self, x: Any, taps: Taps | None = None, surgery: Surgery | None = None) -> Any:
+        """Within a pass: (n, classes) of x, with functions at layers, or with layers that act otherwise."""
         if taps or surgery:
             refuse_opaque(self.subject)
+        with (
+            self.running(() if surgery else self._unseen_pairs(taps or {})),
+            tapped(self.subject.layers, self.subject.method, taps or {}),
+        ):
+            fed = self._first(x)
+            return self.read(self.head, surgery.call(self.subject, fed) if surgery else self.subject.call(fed))
+
+    @contextmanager
+    def running(self, pairs: Sequence[Pair]) -> Iterator[None]:
+        """The model as every pass runs it: in inference mode, its head open, these pairs folded."""
         with ExitStack() as stack:
             stack.enter_context(self.subject.inference())
             for name, value in self.head.patches.items():
                 stack.enter_context(patched(self.head.layer, name, value))
-            stack.enter_context(folded(self.subject, () if surgery else self._unseen_pairs(taps or {})))
-            stack.enter_context(tapped(self.subject.layers, self.subject.method, taps or {}))
-            fed = self._first(x)
-            scores = self.head.scores(surgery.call(self.subject, fed) if surgery else self.subject.call(fed))
+            stack.enter_context(folded(self.subject, pairs))
+            yield
+
+    def read(self, head: Head, raw: Any) -> Any:
+        """The scores, or what was asked for, from the raw output of a running model."""
+        scores = head.scores(raw)
         return scores if self.logits else self.head.probabilities(scores)
 
     def gradient_at(self, points: Any, rule: Rule, given: Any, layer: str | None = None, x: Any = None) -> Any:
@@ -234,7 +234,7 @@ class Engine:
                 return tap
 
             fed = spot(INPUT)(x) if INPUT in names else x
-            return self._forward(fed, {name: spot(name) for name in names if name != INPUT}, surgery)
+            return self.forward(fed, {name: spot(name) for name in names if name != INPUT}, surgery)
 
         values, gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
         value, gradient = dict(zip(order, values, strict=True)), dict(zip(order, gradients, strict=True))
@@ -258,7 +258,7 @@ class Engine:
         pairs, few = self.pairs, x[:2]
         fast = self.scores(few)
         self.pairs = ()
-        plain = self.passes.over_batches("plain", lambda x: (self._forward(x),), [few], "Check")[0]
+        plain = self.passes.over_batches("plain", lambda x: (self.forward(x),), [few], "Check")[0]
         if np.allclose(fast, plain, rtol=0, atol=FOLDED_WITHIN * max(1.0, float(np.ptp(plain)))):
             self.pairs = pairs
             self.passes.forget("plain")

@@ -244,6 +244,8 @@ class _Run:
         inputs = list(_tensors(args))
         if name.strip("_").removeprefix("i") not in _TORCH_FUNCTIONS and name.strip("_") not in _TORCH_FUNCTIONS:
             self.strangers[id(result)] = (name, result)
+        elif blamed := [self.strangers[id(value)] for value in inputs if id(value) in self.strangers]:
+            self.strangers[id(result)] = (blamed[0][0], result)
         elif all(id(value) in self.known and id(value) not in self.raw for value in inputs):
             self.known[id(result)] = result
             if (all(id(value) in self.positive for value in inputs) and "sub" not in name) or name.startswith("relu"):

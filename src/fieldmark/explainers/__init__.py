@@ -13,6 +13,7 @@ from fieldmark.explainers.relevance import LRP
 from fieldmark.explainers.rise import RISE
 from fieldmark.explainers.smoothing import SmoothGrad, SquareGrad, VarGrad
 from fieldmark.explainers.superpixel_methods import LIME, KernelSHAP
+from fieldmark.explainers.synthesis import ActivationMaximisation
 
 EXPLAINERS: tuple[type[Explainer], ...] = (
     CAM,
@@ -40,6 +41,7 @@ EXPLAINERS: tuple[type[Explainer], ...] = (
     Sobol,
     HSIC,
     LRP,
+    ActivationMaximisation,
 )
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "RISE",
     "AblationCAM",
     "ActivationMaps",
+    "ActivationMaximisation",
     "EigenCAM",
     "ExpectedGradients",
     "Explainer",
