@@ -82,6 +82,7 @@ def saved(row: dict[str, Any]) -> float:
 def draw(rows: dict[str, Any], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(3.2 * len(rows), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -91,6 +92,8 @@ def draw(rows: dict[str, Any], path: Path) -> None:
         axes.set_title(f"{name}\nsame error for {saved(row):.2f} x fewer passes", fontsize=9)
         axes.set_xlabel("forward passes (a gradient counts 2)", fontsize=8)
         axes.set_xticks(row["passes"], [str(each) for each in row["passes"]], fontsize=8)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.legend(fontsize=8)
     figure.axes[0].set_ylabel("error over size of the converged map", fontsize=8)
@@ -99,7 +102,7 @@ def draw(rows: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
+    parser.add_argument("--only", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
     options = parser.parse_args()
     classifier = fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
     numbers = OUT / "sampling.json"

@@ -15,7 +15,7 @@ from fieldmark.explainers.smoothing import Cloud
 from fieldmark.targets import Predicted
 from tests.support import linear, models
 
-pytestmark = pytest.mark.every_backend
+every_backend = pytest.mark.every_backend  # the laws; the rest is the same arithmetic on any of them
 
 WRAPPERS = [fm.SmoothGrad, fm.SquareGrad, fm.VarGrad]
 INNER = [
@@ -76,6 +76,7 @@ def test_one_sample_without_noise_is_the_inner_explainer(
     np.testing.assert_allclose(spread.maps, 0, atol=1e-6)
 
 
+@every_backend
 @pytest.mark.parametrize("channels", ["max", "l2", "sum"])
 def test_around_gradients_the_signed_gradients_are_averaged_first(clf: Any, known: models.Known, channels: str) -> None:
     image, target = known.images(1), fm.Class(2)
@@ -97,6 +98,7 @@ def test_around_gradients_the_signed_gradients_are_averaged_first(clf: Any, know
         np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max(), err_msg=repr(explainer))
 
 
+@every_backend
 def test_on_a_linear_model_noise_changes_nothing() -> None:
     clf, weights, images = linear.model()
     expected = np.abs(np.moveaxis(weights[..., [0, 2]], -1, 0)).max(axis=-1)
@@ -105,6 +107,7 @@ def test_on_a_linear_model_noise_changes_nothing() -> None:
         np.testing.assert_allclose(maps, np.broadcast_to(wanted, maps.shape), atol=1e-4)
 
 
+@every_backend
 def test_the_target_is_that_of_the_image_itself_for_all_its_copies(clf: Any, known: models.Known) -> None:
     image = known.images(1)
     chosen = clf.predict(image).top(1)[0][0][0]
