@@ -278,6 +278,20 @@ def test_a_batch_equals_its_images_one_by_one(shape: tuple[int, int, int]) -> No
             np.testing.assert_allclose(together.maps[index], alone.maps[0], atol=1e-5)
 
 
+def test_a_model_in_half_precision_gives_maps_in_single() -> None:
+    image = keras.Input((10, 8, 3))
+    value = layers.Conv2D(6, 3, activation="relu", dtype="mixed_bfloat16", name="maps")(image)
+    value = layers.Dense(4, dtype="float32", name="final")(layers.GlobalAveragePooling2D(dtype="float32")(value))
+    model = keras.Model(image, value)
+    kernel = models.numpy(model.get_layer("final").kernel)[:, list(CLASSES)]
+    maps = models.numpy(keras.ops.cast(keras.Model(image, model.get_layer("maps").output)(images()), "float32"))
+    clf = fm.Classifier(model)
+    for method in (fm.CAM(), fm.HiResCAM(), fm.AblationCAM(), fm.ActivationMaps()):
+        assert method(clf, images(), TARGETS).maps.dtype == np.float32
+    found = fm.CAM()(clf, images(), TARGETS).maps
+    np.testing.assert_allclose(found, np.moveaxis(maps @ kernel, -1, 1), atol=0.02 * np.abs(found).max())
+
+
 def test_targets_are_linear_in_the_signed_maps(clf: fm.Classifier) -> None:
     for method in (fm.GradCAM(relu=False), fm.HiResCAM(), fm.XGradCAM(relu=False)):
         rating = method(clf, images(), fm.Weighted({3: 2.0, 0: -0.5})).maps[:, 0]

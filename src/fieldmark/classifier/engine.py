@@ -271,7 +271,11 @@ class Engine:
         return ops.moveaxis(value, -1, 1) if self.subject.channels_first and rank > 2 else value
 
     def _last(self, value: Any, targets: int = 0) -> Any:
-        """From the subject's layout to channels last; gradients have `targets` = 1 axis more before the channels."""
+        """From the subject's layout to channels last, float32 where the model computes in half precision.
+
+        Gradients have `targets` = 1 axis more before the channels.
+        """
+        value = ops.cast(value, "float32")
         if not self.subject.channels_first or len(value.shape) - targets < 3:
             return value
         return ops.moveaxis(value, 1 + targets, -1)
