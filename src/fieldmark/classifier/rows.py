@@ -14,9 +14,12 @@ Sample = tuple[np.ndarray, np.ndarray | float, float]  # point (h, w, c); factor
 class Path(Protocol):
     """Where gradients are taken for one image: a line from a baseline, a cloud of noise, a set of baselines."""
 
-    samples: int
+    @property
+    def samples(self) -> int:
+        """How many `draw` yields for each image."""
+        ...
 
-    def draw(self, index: int, value: np.ndarray) -> Iterator[Sample]:
+    def draw(self, index: int, value: np.ndarray, /) -> Iterator[Sample]:
         """The samples of image `index`, whose value (h, w, c) is the pixels or a layer's output; never by batch."""
         ...
 
@@ -58,6 +61,14 @@ class LazyMasks:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return self.make(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchMasks(LazyMasks):
+    """Masks that are 0 in one rectangle each: `patch` (down, across) pixels from its corner (m, 2) on."""
+
+    corners: np.ndarray
+    patch: tuple[int, int]
 
 
 def row_chunks(rows: int, size: int) -> list[tuple[int, int]]:
