@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -74,8 +74,12 @@ Probabilities = Annotated[
     typer.Option("--probabilities", help="Explain probabilities instead of logits.", rich_help_panel=WHAT),
 ]
 FitOption = Annotated[
-    Literal["crop", "stretch", "letterbox"],
-    typer.Option("--fit", help="How a photograph is brought to the model's size.", rich_help_panel=MODEL),
+    str,
+    typer.Option(
+        "--fit",
+        help="How a photograph is brought to the model's size: crop (its middle), stretch, or letterbox.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Size = Annotated[
     str | None,
@@ -123,12 +127,12 @@ def predict(
     """Print what the model says about images."""
     from fieldmark.cli import predict as job
     from fieldmark.cli.screen import Screen
-    from fieldmark.cli.work import ModelRequest, parse_size
+    from fieldmark.cli.work import ModelRequest, parse_fit, parse_size
 
     request = ModelRequest(
         model=model, preprocess=preprocess, labels=labels, trust_model_code=trust_model_code, batch_size=batch_size
     )
-    job.predict(Screen(as_json), request, images, top, fit, parse_size(size))
+    job.predict(Screen(as_json), request, images, top, parse_fit(fit), parse_size(size))
 
 
 @app.command()
@@ -189,7 +193,7 @@ def explain(
     """Write pictures and a page of what the model looks at."""
     from fieldmark.cli import explain as job
     from fieldmark.cli.screen import Screen
-    from fieldmark.cli.work import ModelRequest, parse_size
+    from fieldmark.cli.work import ModelRequest, parse_fit, parse_size
 
     request = ModelRequest(
         model=model,
@@ -208,7 +212,7 @@ def explain(
         out=out,
         alpha=alpha,
         save_maps=save_maps,
-        fit=fit,
+        fit=parse_fit(fit),
         size=parse_size(size),
     )
     job.explain(Screen(as_json), request, wanted)

@@ -24,7 +24,7 @@ def demo(screen: Screen, out: Path) -> None:
     for line in chosen_layers(done.attributions):
         screen.show(f"at the layer {printable(line)}")
     screen.show(f"Wrote {done.written.page}: open it in a browser")
-    panels = ", ".join(str(path) for path in done.written.panels)
+    panels = ", ".join(str(path) for path in done.written.panels[0])
     screen.show(f"      {panels} and {len(done.written.overlays)} overlays, in {time.monotonic() - start:.0f} s")
     for text in notes(done.attributions, done.refused):
         screen.note(text)

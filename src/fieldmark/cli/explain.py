@@ -13,10 +13,11 @@ from fieldmark.cli.methods import make_explainers
 from fieldmark.cli.predict import percent
 from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.targets import parse_targets
-from fieldmark.cli.work import ModelRequest, Pictures, find_images, number, ranked, read_pictures
+from fieldmark.cli.work import ModelRequest, Pictures, number, ranked, read_pictures
 from fieldmark.explainers import EXPLAINERS
 from fieldmark.explainers.several import explain_all
 from fieldmark.figures.scale import check_fraction
+from fieldmark.images import find_images
 from fieldmark.images.read import Fit
 from fieldmark.report.folder import OutputFolder, output_folder
 from fieldmark.report.results import Written, write_results
@@ -85,9 +86,17 @@ def _work(
 
 
 def _report(screen: Screen, done: Explained, folder: OutputFolder) -> None:
+    if folder.others:
+        screen.note(f"{folder.path} held {folder.others} file(s) already; those of other names were left as they are")
+    for text in notes(done.attributions, done.refused):
+        screen.note(text)
     if screen.as_json:
         screen.document(document(done))
-        return
+    else:
+        _describe(screen, done, folder)
+
+
+def _describe(screen: Screen, done: Explained, folder: OutputFolder) -> None:
     classifier, written = done.classifier, done.written
     screen.show(f"Model   {printable(classifier.name)} on {classifier.backend}, {classifier.classes} classes")
     top = done.predictions.top(3)
@@ -99,13 +108,15 @@ def _report(screen: Screen, done: Explained, folder: OutputFolder) -> None:
     for line in chosen_layers(done.attributions):
         screen.show(f"Layer   {printable(line)}")
     screen.show(f"Wrote   {written.page}: open it in a browser")
-    counts = f"{len(written.panels)} panel(s), {len(written.overlays)} overlay(s)"
-    counts += f", {len(written.maps)} file(s) of maps" if written.maps else ""
-    screen.show(f"        {folder.path}{'' if str(folder.path).endswith('/') else '/'} has {counts}")
-    if folder.others:
-        screen.note(f"{folder.path} held {folder.others} file(s) already; those of other names were left as they are")
-    for text in notes(done.attributions, done.refused):
-        screen.note(text)
+    pictures = (sum(map(len, written.panels)), "panel"), (len(written.overlays), "overlay")
+    counted = [*pictures, (len(written.maps), "file of maps")]
+    screen.show(f"        and beside it {', '.join(count(number, what) for number, what in counted if number)}")
+
+
+def count(number: int, what: str) -> str:
+    """A number and its noun: 1 panel, 2 panels, 3 files of maps."""
+    first, *rest = what.split(" ")
+    return " ".join([str(number), first if number == 1 else f"{first}s", *rest])
 
 
 def chosen_layers(attributions: Sequence[Attribution]) -> list[str]:
@@ -143,8 +154,8 @@ def document(done: Explained) -> dict[str, Any]:
             for a, att in enumerate(done.attributions)
             for t, target in enumerate(att.targets[i])
         ]
-        panel = str(done.written.panels[i])
-        images.append({"path": str(file), "top": ranked(tops[i]), "panel": panel, "explanations": explained})
+        panels = [str(path) for path in done.written.panels[i]]
+        images.append({"path": str(file), "top": ranked(tops[i]), "panels": panels, "explanations": explained})
     methods = [{**att.provenance, "signed": att.signed, "warnings": list(att.warnings)} for att in done.attributions]
     return {
         "model": done.classifier.name,

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from fieldmark.classifier import Classifier, Predictions
 from fieldmark.cli.screen import Screen, printable
-from fieldmark.cli.work import ModelRequest, find_images, number, ranked, read_pictures
+from fieldmark.cli.work import ModelRequest, number, ranked, read_pictures
 from fieldmark.errors import FieldmarkError
+from fieldmark.images import find_images
 from fieldmark.images.read import Fit
 
 BAR = 24  # characters of a probability of 1

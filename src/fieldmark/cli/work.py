@@ -11,8 +11,8 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.loading import load
-from fieldmark.errors import FieldmarkError, ImageError
-from fieldmark.images import find_images, read_images
+from fieldmark.errors import FieldmarkError, ImageError, unknown
+from fieldmark.images import FITS, read_images
 from fieldmark.images.read import Fit
 
 USUAL_SIZE = 224  # pixels, for models that take any size
@@ -90,6 +90,14 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
+def parse_fit(text: str) -> Fit:
+    """The fit of that name."""
+    for fit in FITS:
+        if text.casefold() == fit:
+            return fit
+    raise FieldmarkError(unknown("fit", text, FITS))
+
+
 def short_names(files: Sequence[Path]) -> list[str]:
     """File names; where two are the same, with as many folders as tell them apart."""
     depth = 1
@@ -109,16 +117,3 @@ def number(value: Any) -> float | None:
     """A float for JSON, which has neither NaN nor infinity."""
     value = float(value)
     return value if np.isfinite(value) else None
-
-
-__all__ = [
-    "ModelRequest",
-    "Pictures",
-    "find_images",
-    "image_shape",
-    "number",
-    "parse_size",
-    "ranked",
-    "read_pictures",
-    "short_names",
-]

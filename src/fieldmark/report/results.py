@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Predictions
-from fieldmark.figures import overlay, panel
-from fieldmark.figures.overlay import ALPHA
+from fieldmark.figures import panel
+from fieldmark.figures.overlay import ALPHA, show
 from fieldmark.figures.panels import describe_place, describe_score
 from fieldmark.progress import track
 from fieldmark.report.build import TITLE
@@ -23,7 +23,7 @@ from fieldmark.report.folder import OutputFolder, safe_part
 from fieldmark.report.html import write_report
 
 PAGE = "report.html"
-DPI = 150
+DPI = 120
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Written:
-    """The files of a run."""
+    """The files of a run; `panels` has a list an image."""
 
     page: Path
-    panels: list[Path]
+    panels: list[list[Path]]
     overlays: list[Overlay]
     maps: list[Path]
 
@@ -57,17 +57,17 @@ def write_results(
     title: str = TITLE,
     summaries: Mapping[str, str] | None = None,
 ) -> Written:
-    """Write PNG overlays, one PNG panel an image and `report.html` to the folder; with `save_maps` an `.npz` a method.
+    """Write PNG overlays, a PNG panel an image and `report.html` to the folder; with `save_maps` an `.npz` a method.
 
     names  one an image: file names follow from them. Each overlay carries its provenance as PNG text, key "fieldmark".
     """
     stems = [safe_part(name.replace("/", "_").rsplit(".", 1)[0]) for name in names]
     methods = method_names(attributions)
     overlays = list(_overlays(folder, attributions, stems, methods, alpha))
-    panels = []
-    for i, stem in enumerate(track(stems, label="Drawing panels")):
-        figure = panel(attributions, images=[i], names=list(names), alpha=alpha)
-        panels.append(folder.write(f"{stem}_panel.png", lambda path, f=figure: f.savefig(path, dpi=DPI)))
+    panels = [
+        _panels(folder, i, stem, attributions, names, alpha)
+        for i, stem in enumerate(track(stems, label="Drawing panels"))
+    ]
     saved = []
     if save_maps:
         saved = [
@@ -97,16 +97,31 @@ def _overlays(
         assert att.images is not None
         for i, stem in enumerate(stems):
             for t, target in enumerate(att.targets[i]):
-                picture = overlay(att.images[i], att.maps[i, t], alpha, signed=att.signed)
+                picture = show(att, i, t, alpha)
                 name = f"{stem}_{method}_{safe_part(target)}.png"
                 text = _provenance(att, i, t)
                 yield Overlay(number, i, t, folder.write(name, lambda path, p=picture, s=text: _save(path, p, s)))
 
 
+def _panels(
+    folder: OutputFolder, image: int, stem: str, group: Sequence[Attribution], names: Sequence[str], alpha: float
+) -> list[Path]:
+    """One panel of what explains the same targets; a method with its own, such as channels for classes, has its own."""
+    by_targets: dict[tuple[str, ...], list[Attribution]] = {}
+    for att in group:
+        by_targets.setdefault(att.targets[image], []).append(att)
+    paths = []
+    for same in by_targets.values():
+        figure = panel(same, images=[image], names=list(names), alpha=alpha)
+        name = f"{stem}_{method_names(same)[0]}_panel.png" if paths else f"{stem}_panel.png"
+        paths.append(folder.write(name, lambda path, f=figure: f.savefig(path, dpi=DPI)))
+    return paths
+
+
 def _save(path: Path, picture: np.ndarray, provenance: str) -> None:
     info = PngInfo()
     info.add_itxt("fieldmark", provenance)
-    Image.fromarray(picture).save(path, pnginfo=info, optimize=True)
+    Image.fromarray(picture).save(path, pnginfo=info)
 
 
 def _provenance(att: Attribution, image: int, target: int) -> str:
