@@ -70,22 +70,28 @@ class Call:
     kind: str
     shape: tuple[int, ...]
     output: Any
-    inputs: tuple[Any, ...] = ()
+    arguments: Any = ((), {})  # args, kwargs
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The arguments, whatever structure they came in."""
+        return tuple(keras.tree.flatten(self.arguments))
 
 
 @dataclass(frozen=True)
 class Record:
-    """A forward pass: every layer call, and the output structure."""
+    """A forward pass: every layer call, the output structure, and what went in."""
 
     calls: tuple[Call, ...]
     output: Any
+    input: Any = None
 
 
 def record(subject: Subject, shape: tuple[int, ...]) -> Record:
     """Run `subject` on one input of `shape` (channels last, no batch axis), noting every layer call."""
     calls: list[Call] = []
     counts: dict[str, int] = {}
-    final: list[Any] = []
+    ends: list[Any] = []
 
     @contextmanager
     def noting(name: str, layer: Any) -> Iterator[None]:
@@ -97,8 +103,7 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             numbered = name if counts[name] == 1 else f"{name}#{counts[name]}"
             if hasattr(output, "shape"):
                 dims = tuple(int(d) if d is not None else -1 for d in output.shape[1:])
-                inputs = tuple(keras.tree.flatten((args, kwargs)))
-                calls.append(Call(numbered, layer, subject.kind(layer), dims, output, inputs))
+                calls.append(Call(numbered, layer, subject.kind(layer), dims, output, (args, kwargs)))
             return output
 
         with patched(layer, subject.method, wrapper):
@@ -107,11 +112,11 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
     def run(x: Any) -> Any:
         calls.clear()
         counts.clear()
-        final.clear()
+        ends.clear()
         with ExitStack() as stack:
             for name, layer in subject.layers.items():
                 stack.enter_context(noting(name, layer))
-            final.append(subject.call(x))
+            ends.extend((subject.call(x), x))
         return 0
 
     fed = (shape[-1], *shape[:-1]) if subject.channels_first else shape
@@ -128,7 +133,7 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             f"model {subject.name!r} cannot be called on one image of shape {shape} (height, width, channels): "
             f"{_first_line(error)}"
         ) from error
-    return Record(tuple(calls), final[0])
+    return Record(tuple(calls), *ends)
 
 
 def _first_line(error: Exception) -> str:

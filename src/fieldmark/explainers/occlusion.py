@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
-from fieldmark.classifier.rows import LazyMasks
+from fieldmark.classifier.rows import LazyMasks, PatchMasks
 from fieldmark.errors import FieldmarkError
 from fieldmark.explainers.fills import Fill, check_fill
 from fieldmark.explainers.perturbation import Probe, as_pair, check_pair, check_within
@@ -26,11 +26,14 @@ class Occlusion:
     stride  pixels, or (down, across), at most the patch; None: the patch, so that patches lie side by side
     fill    what covers: a number or one per channel in the image's own units, an image (h, w, c), "mean" (the image's
             mean colour: the paper's grey square) or "blur" (the image under a Gaussian of a twentieth of its side)
+    incremental  compute only what a patch can reach where that is less work; the same up to rounding, checked on
+            noise before it is used; False computes every covered image whole
 
     A pixel's value is the mean over the patches that cover it; the last patches of a row or column end at the border
     and overlap those before them. Patches lie on what the model eats, whose size the maps have. Values are signed, in
-    units of the score. Costs one pass for every patch and one more: 50 by default. Raises FieldmarkError for a patch
-    larger than the image.
+    units of the score. Costs one pass for every patch and one more: 50 by default, or, with `incremental`, about the
+    work of 20 on Keras networks of convolutions, where only what a patch can reach is computed anew. Raises
+    FieldmarkError for a patch larger than the image.
     """
 
     summary: ClassVar[str] = "How much of the score is lost when a square of the image is covered; direct and coarse."
@@ -39,6 +42,7 @@ class Occlusion:
     patch: int | tuple[int, int] | None = None
     stride: int | tuple[int, int] | None = None
     fill: Fill = "mean"
+    incremental: bool = True
 
     def __post_init__(self) -> None:
         for name in ("patch", "stride"):
@@ -50,7 +54,10 @@ class Occlusion:
         probe = Probe.begin(classifier, images, target, self.fill)
         patch, stride = self._sizes(probe.size)
         corners = patch_corners(probe.size, patch, stride)
-        drops = probe.values[:, :, None] - probe.under(patch_masks(probe.size, patch, corners))
+        masks: LazyMasks = patch_masks(probe.size, patch, corners)
+        if not self.incremental:
+            masks = LazyMasks(masks.shape, masks.make)
+        drops = probe.values[:, :, None] - probe.under(masks)
         maps = spread(drops, probe.size, patch, corners)
         passes = len(corners) + 1
         return probe.attribution(self, maps, passes=passes, signed=True, patch=list(patch), stride=list(stride))
@@ -78,7 +85,7 @@ def _starts(side: int, patch: int, stride: int) -> list[int]:
     return starts if starts[-1] + patch == side else [*starts, side - patch]
 
 
-def patch_masks(size: tuple[int, int], patch: tuple[int, int], corners: np.ndarray) -> LazyMasks:
+def patch_masks(size: tuple[int, int], patch: tuple[int, int], corners: np.ndarray) -> PatchMasks:
     """A mask (h, w) for every patch: 0 there, 1 elsewhere."""
 
     def make(rows: np.ndarray) -> np.ndarray:
@@ -87,7 +94,7 @@ def patch_masks(size: tuple[int, int], patch: tuple[int, int], corners: np.ndarr
             mask[top : top + patch[0], left : left + patch[1]] = 0
         return masks
 
-    return LazyMasks((len(corners), *size), make)
+    return PatchMasks((len(corners), *size), make, corners, patch)
 
 
 def spread(values: np.ndarray, size: tuple[int, int], patch: tuple[int, int], corners: np.ndarray) -> np.ndarray:
