@@ -1,0 +1,124 @@
+"""The gradient-free methods against the peers' raw maps, on the same masks; every difference is explained by making it.
+
+Peers are found and run as test_parity.py says.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fieldmark as fm
+from fieldmark.demo import lite0
+from fieldmark.explainers.designs import kept_cells
+from fieldmark.explainers.perturbation import grid_segments, segment_masks
+from tests.parity.test_parity import CLASSES, HERE, ROOT, compare, peers_python
+
+# As in peer_perturbation.py. 127 is what preprocessing makes 0 of.
+CELLS, SEGMENTS = (4, 4), grid_segments((224, 224), (2, 4))
+SOBOL, HSIC, LIME = 4, 64, 32
+PATCH, STRIDE = 64, 40
+BLACK = 127.0
+SAME, CLOSE = 0.999999, 1e-4  # two frameworks' logits differ by 1e-5, and these are differences of logits
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method with its fields beside a peer's: least correlation, largest difference after one scale, and why."""
+
+    explainer: type
+    peer: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    correlation: float = SAME
+    difference: float = CLOSE
+    scale: float | None = 1.0  # ours times this is theirs; None: any
+    why: str = ""
+
+
+TABLE = [
+    Row(fm.Occlusion, "captum", {"patch": PATCH, "stride": STRIDE}),
+    Row(fm.Occlusion, "xplique", {"patch": 32}),
+    Row(
+        fm.LIME, "captum", {"samples": LIME, "segments": SEGMENTS}, why="the kernel and the rows are handed to the peer"
+    ),
+    Row(fm.KernelSHAP, "shap", {"segments": SEGMENTS}),
+    Row(fm.Sobol, "xplique", {"samples": SOBOL, "cells": CELLS}, why="the design is handed to the peer"),
+    Row(
+        fm.HSIC,
+        "xplique",
+        {"samples": HSIC, "cells": CELLS},
+        0.5,
+        1.0,
+        None,
+        "the peer takes the median score as the kernel's width, which changes when a constant is added to the score; "
+        "we take the median difference of two scores",
+    ),
+    Row(
+        fm.RISE,
+        "xplique",
+        {"samples": 384},
+        0.6,
+        1.0,
+        None,
+        "both draw, the peer 300 masks; it crops a whole batch of them at one offset, and divides by each pixel's mean "
+        "mask instead of its expectation, which our centring stands for",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, np.ndarray]]:
+    """What a peer says, run once each."""
+    python = peers_python()
+
+    @cache
+    def record(peer: str) -> dict[str, np.ndarray]:
+        out = tmp_path_factory.mktemp("peers") / "maps.npz"
+        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")])
+        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
+        command = [python, "-W", "ignore", str(HERE / "peer_perturbation.py"), peer, str(out)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stderr[-2000:]
+        with np.load(out) as arrays:
+            return dict(arrays)
+
+    return record
+
+
+@pytest.fixture(scope="module")
+def classifier() -> fm.Classifier:
+    return fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.explainer.__name__}, {row.peer}")
+def test_maps_equal_the_peers_or_the_row_says_why(recorded: Any, classifier: fm.Classifier, row: Row) -> None:
+    theirs = recorded(row.peer)
+    made = row.explainer(**{"fill": BLACK, **row.fields})(classifier, lite0.sample_photo(), list(CLASSES))
+    np.testing.assert_allclose(made.scores[0], [theirs["scores"][0, cls] for cls in CLASSES], atol=1e-4)
+    for mine, other in zip(made.maps[0], theirs[row.explainer.__name__], strict=True):
+        correlation, difference = compare(mine, other)
+
+        assert correlation >= row.correlation
+        assert difference <= row.difference
+        if row.scale is not None:
+            assert np.abs(mine * row.scale - other).max() <= row.difference * np.abs(other).max()
+
+
+def test_hsic_with_the_peers_width_and_factor_is_the_peers(recorded: Any, classifier: fm.Classifier) -> None:
+    x = lite0.preprocess(lite0.sample_photo()[None])
+    shown = kept_cells(HSIC, 16, 0.5, np.random.default_rng(0))
+    masks = segment_masks(shown, grid_segments((224, 224), CELLS))
+    scores = classifier.engine.masked_scores(x, masks, np.zeros_like(x))[0].astype(np.float64)
+    u = shown - shown.mean(axis=0)
+    for index, cls in enumerate(CLASSES):
+        found = scores[:, cls]
+        kernel = np.exp(-np.square((found[:, None] - found[None]) / np.median(found)) / 2)
+        theirs = recorded("xplique")["HSIC"][index].ravel()
+        np.testing.assert_allclose(2 * ((kernel @ u) * u).sum(axis=0) / HSIC, theirs, atol=1e-3 * theirs.max())
