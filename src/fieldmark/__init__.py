@@ -48,6 +48,8 @@ _PUBLIC = {
     "read_images": "fieldmark.images",
 }
 
+_PACKAGES = ("classifier", "demo", "explainers", "figures", "report")
+
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name in _PACKAGES:
+        return import_module(f"fieldmark.{name}")
     raise AttributeError(f"module 'fieldmark' has no attribute {name!r}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fieldmark.attribution import resize_maps
+from fieldmark.attribution import Attribution, resize_maps
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures.colours import colour_table, rows
 from fieldmark.figures.scale import Scale, check_fraction, scale_of, to_rgb
@@ -48,6 +48,17 @@ def overlay(
     values = resize_maps(scale(heatmap), (base.shape[0], base.shape[1]))
     faded = fade_colour(base, check_fraction("fade", fade))
     return blend(faded, values, check_fraction("alpha", alpha), colour_table(scale.signed, colours), scale.signed)
+
+
+def show(att: Attribution, image: int, target: int, alpha: float = ALPHA) -> np.ndarray:
+    """What there is to see of one image and target, as RGB uint8: its map over the image, or the picture made for it.
+
+    The attribution must carry its images. Raises FieldmarkError as `overlay` does.
+    """
+    if att.pictures is not None:
+        return to_rgb(att.pictures[image, target][None])[0]
+    assert att.images is not None
+    return overlay(att.images[image], att.maps[image, target], alpha, signed=att.signed)
 
 
 def fade_colour(image: np.ndarray, fade: float = FADE) -> np.ndarray:

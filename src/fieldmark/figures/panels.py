@@ -13,7 +13,7 @@ from PIL import Image
 from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures.colours import LEVELS, WORDS, colour_table
-from fieldmark.figures.overlay import ALPHA, FADE, blend, overlay
+from fieldmark.figures.overlay import ALPHA, FADE, blend, overlay, show
 from fieldmark.figures.page import ALERT, INK, Page, Panel, Words
 from fieldmark.figures.scale import Scale, check_fraction, scales_of, to_rgb
 from fieldmark.figures.text import clean, percent
@@ -108,6 +108,7 @@ def overlay_figure(attribution: Attribution, image: int = 0, target: int = 0, **
         targets=((attribution.targets[image][target],),),
         provenance=attribution.provenance,
         images=None if attribution.images is None else attribution.images[pick[:1]],
+        pictures=None if attribution.pictures is None else attribution.pictures[pick],
         signed=attribution.signed,
         warnings=attribution.warnings,
     )
@@ -117,6 +118,8 @@ def overlay_figure(attribution: Attribution, image: int = 0, target: int = 0, **
 def describe_place(attribution: Attribution) -> str:
     """Method and layer in words: "GradCAM at block7", "Gradients at the input"."""
     layer = attribution.provenance.get("layer")
+    if attribution.pictures is not None:
+        return f"{attribution.provenance.get('method', 'unknown method')}: a picture made to raise it"
     return f"{attribution.provenance.get('method', 'unknown method')} at {layer or 'the input'}"
 
 
@@ -155,14 +158,18 @@ def _check(
 
 def _cell(att: Attribution, scales: tuple[tuple[Scale, ...], ...], i: int, t: int, photo: Any, look: Look) -> Cell:
     scale = scales[i][t]
-    base = np.full((*att.maps.shape[2:], 3), _GREY, np.uint8) if photo is None else photo
-    picture = overlay(_fit(base), att.maps[i, t], look.alpha, scale=scale, fade=look.fade, colours=look.colours)
+    if att.pictures is not None:
+        picture, note = _fit(show(att, i, t)), ""
+    else:
+        base = np.full((*att.maps.shape[2:], 3), _GREY, np.uint8) if photo is None else photo
+        picture = overlay(_fit(base), att.maps[i, t], look.alpha, scale=scale, fade=look.fade, colours=look.colours)
+        note = scale.note
     words = [
         Words(clean(att.targets[i][t]), 8.5, "bold", INK),
         Words(describe_place(att)),
         Words(describe_score(att, i, t)),
     ]
-    return Cell(picture, (*words, Words(scale.note, colour=ALERT)) if scale.note else tuple(words))
+    return Cell(picture, (*words, Words(note, colour=ALERT)) if note else tuple(words))
 
 
 def _photo(photo: np.ndarray, name: str) -> Cell:
@@ -224,6 +231,7 @@ def _draw(blocks: list[list[list[Any]]], group: list[Attribution], title: str, l
 
 
 def _legends(page: Page, group: list[Attribution], look: Look, y: float, inner: float) -> float:
+    group = [att for att in group if att.pictures is None]
     kinds = sorted({att.signed for att in group}, reverse=True)
     for signed in kinds:
         methods = list(dict.fromkeys(str(att.provenance.get("method", "?")) for att in group if att.signed == signed))

@@ -16,6 +16,7 @@ from PIL import Image
 from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures.colours import WORDS, colour_table, rows
+from fieldmark.figures.overlay import show
 from fieldmark.figures.panels import describe_place, describe_score, legend_text
 from fieldmark.figures.scale import Scale, scales_of, to_rgb
 from fieldmark.figures.text import clean, percent
@@ -103,7 +104,7 @@ class _Methods:
                 {
                     "name": clean(name),
                     "place": clean(describe_place(att)),
-                    "kind": "signed" if att.signed else "amount",
+                    "kind": "picture" if att.pictures is not None else "signed" if att.signed else "amount",
                     "ends": list(WORDS[att.signed]),
                     "summary": clean(self.summaries.get(name, "")),
                     "details": _details(source),
@@ -124,7 +125,8 @@ class _Methods:
             for method, name in zip(self.found, told, strict=True):
                 method["name"] = name
         for method in self.found:
-            method["legend"] = legend_text(method["kind"] == "signed", shared_scale)
+            made = method["kind"] == "picture"
+            method["legend"] = "" if made else legend_text(method["kind"] == "signed", shared_scale)
             del method["settings"]
         return self.found
 
@@ -207,9 +209,14 @@ def _add_map(entry: dict[str, Any], method: int, att: Attribution, scale: Scale,
             "where": "" if scale.blank else strongest_place(values),
             "limit": scale.limit,
             "shape": list(values.shape),
-            "values": "" if scale.blank else base64.b64encode(rows(values, att.signed).tobytes()).decode(),
+            "picture": "" if att.pictures is None else _data_uri(Image.fromarray(show(att, i, t))),
+            "values": "" if scale.blank or att.pictures is not None else _text(rows(values, att.signed)),
         }
     )
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode()
 
 
 def strongest_place(values: np.ndarray) -> str:

@@ -19,6 +19,14 @@ document.documentElement.classList.add("scripted");
   function draw(canvas, map, width, height) {
     canvas.width = width;
     canvas.height = height;
+    if (map.picture) {
+      const made = new Image();
+      made.onload = () => canvas.awaited === made && canvas.getContext("2d").drawImage(made, 0, 0, width, height);
+      made.src = map.picture;
+      canvas.awaited = made;
+    } else {
+      canvas.awaited = null;
+    }
     if (!map.values) return;
     map.bytes ??= bytes(map.values);
     const [h, w] = map.shape;
@@ -68,6 +76,7 @@ document.documentElement.classList.add("scripted");
     const thumbs = [];
     let drawn = false;
     let holding = false;
+    let whole = false; // a picture of its own, not a map over the photograph
 
     // What was chosen last stays; the other choice gives way where there is no map of both.
     function show(event) {
@@ -81,7 +90,9 @@ document.documentElement.classList.add("scripted");
       for (const radio of radios("target")) radio.closest("label").hidden = !at(map.method, Number(radio.value));
       const method = shared.methods[map.method];
       if (drawn) draw(canvas, map, ...size);
-      drawLegend(find(".bar"), method.kind);
+      whole = method.kind === "picture";
+      find(".legend").hidden = whole;
+      if (!whole) drawLegend(find(".bar"), method.kind);
       find(".low").textContent = method.ends[0];
       find(".high").textContent = method.ends[1];
       find(".target").textContent = data.targets[target];
@@ -101,6 +112,8 @@ document.documentElement.classList.add("scripted");
       form.querySelector("output").textContent = `${opacity} %`;
       find(".bar canvas").style.opacity = opacity / 100;
       for (const layer of card.querySelectorAll(".stage canvas")) layer.style.opacity = opacity / 100;
+      for (const thumb of thumbs) if (thumb.map.picture) thumb.button.querySelector("canvas").style.opacity = 1;
+      if (whole) canvas.style.opacity = 1;
       for (const photo of card.querySelectorAll(".stage img")) photo.style.filter = opacity ? grey : "none";
       canvas.style.visibility = holding ? "hidden" : "visible";
       if (holding) image.style.filter = "none";
