@@ -189,7 +189,7 @@ def test_the_model_is_left_as_it_was_after_an_exception() -> None:
         raise RuntimeError("in the middle of a pass")
 
     with pytest.raises(RuntimeError, match="in the middle of a pass"):
-        clf.engine._forward(keras.ops.convert_to_tensor(known.images(1)), {"conv2": fail})
+        clf.engine.forward(keras.ops.convert_to_tensor(known.images(1)), {"conv2": fail})
     np.testing.assert_equal(snapshot(known.model), before)
     with pytest.raises(LayerError, match=r"layer 'conv2': expected to be called 2 time\(s\), received 1"):
         clf.engine.activations(known.images(1), "conv2#2")
