@@ -10,7 +10,7 @@ import pytest
 import fieldmark as fm
 from fieldmark.errors import FieldmarkError, ImageError, LayerError
 from fieldmark.explainers.fills import gaussian_blur
-from fieldmark.explainers.paths import draws, flat_images, quadrature
+from fieldmark.explainers.paths import draws, error_of_mean, flat_images, quadrature
 from tests.support import linear, models
 
 every_backend = pytest.mark.every_backend  # the laws; the rest is the same arithmetic on any of them
@@ -169,6 +169,20 @@ def test_the_variance_is_honest(stratified: bool) -> None:
     assert np.mean(inside) >= 0.9
     assert np.mean(sums) >= 0.85
     assert stratified or np.mean(inside) <= 0.99
+
+
+def test_the_error_of_a_stratified_sum_leaves_out_the_trend_and_stays_honest() -> None:
+    """Slopes that grow with alpha, and a little noise: the truth is 10 / 3."""
+    off, errors = [], []
+    for seed in range(200):
+        alphas, _ = draws(40, 5, True, seed)
+        noise = np.random.default_rng(1000 + seed).normal(size=40)
+        slopes = (10 * alphas**2 + noise)[None, :, None]
+        off.append(slopes.mean() - 10 / 3)
+        errors.append(float(error_of_mean(slopes, alphas)[0, 0]))
+        assert errors[-1] < 0.6 * error_of_mean(slopes, None)[0, 0]
+    inside = np.mean(np.abs(off) < 2.02 * np.array(errors))
+    assert 0.9 <= inside <= 0.99
 
 
 def test_stratified_draws_spread_and_independent_ones_do_not() -> None:

@@ -106,7 +106,8 @@ class ExpectedGradients:
         layer = None if self.layer is None else classifier.choose_layer(self.layer, spatial=True)
         at = layer[0] if layer else None
         ordinary = Ordinary(classifier, job.x, background(job, self.background), at)
-        points = Mixture(ordinary.values, *draws(self.samples, ordinary.count, self.stratified, self.seed))
+        alphas, picks = draws(self.samples, ordinary.count, self.stratified, self.seed)
+        points = Mixture(ordinary.values, alphas, picks)
         found = classifier.engine.path_gradients(
             job.x, job.target, points, at=at or "input", square=True, sum_channels=True
         )
@@ -115,7 +116,7 @@ class ExpectedGradients:
         assert slopes is not None
         reference = explained(job.target, found.weights, ordinary.scores()).mean(axis=-1)
         sums = completeness(job.target, found, reference, maps)
-        sums["standard_error"] = listed(slopes.std(axis=1, ddof=1) / np.sqrt(self.samples))
+        sums["standard_error"] = listed(error_of_mean(slopes, alphas if self.stratified else None))
         variance = np.maximum(square - maps**2, 0) / (self.samples - 1)
         return job.attribution(
             self,
@@ -277,6 +278,18 @@ def completeness(target: Resolved, found: Any, reference: np.ndarray, maps: np.n
     total = maps.sum(axis=(2, 3), dtype=np.float64)
     parts = {"score": score, "reference": reference, "sum": total, "residual": score - reference - total}
     return {name: listed(values) for name, values in parts.items()}
+
+
+def error_of_mean(slopes: np.ndarray, alphas: np.ndarray | None) -> np.ndarray:
+    """(n, t): the standard error of the mean of slopes (n, samples, t), independent or stratified by `alphas`.
+
+    Neighbours in alpha differ by what is left within a stratum, and by a little of the trend: an upper bound.
+    """
+    if alphas is None:
+        variance = slopes.var(axis=1, ddof=1)
+    else:
+        variance = np.square(np.diff(slopes[:, np.argsort(alphas)], axis=1)).mean(axis=1) / 2
+    return np.sqrt(variance / slopes.shape[1])
 
 
 def listed(values: np.ndarray) -> Any:
