@@ -249,7 +249,6 @@ def test_a_step_that_is_no_layer_is_noticed() -> None:
     )
 
 
-@pytest.mark.no_framework
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

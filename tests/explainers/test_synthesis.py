@@ -158,7 +158,6 @@ def test_preprocessing_that_mixes_pixels_is_refused_unless_the_range_is_given() 
     ActivationMaximisation(steps=1, value_range=(-2.0, 2.0))(clf, images(), 0)
 
 
-@pytest.mark.no_framework
 @pytest.mark.parametrize("size", [(8, 6), (7, 9), (8, 7)])
 @pytest.mark.parametrize("fourier", [True, False])
 def test_gradients_at_the_parameters_are_those_of_the_picture(size: tuple[int, int], fourier: bool) -> None:
@@ -172,7 +171,6 @@ def test_gradients_at_the_parameters_are_those_of_the_picture(size: tuple[int, i
     assert np.allclose(canvas.picture(canvas.matching(picture)), picture, atol=1e-6)
 
 
-@pytest.mark.no_framework
 def test_a_view_and_its_pull_are_adjoint_and_no_move_changes_nothing() -> None:
     rng = np.random.default_rng(0)
     picture, slope = rng.normal(size=(2, 9, 7, 3))
@@ -183,7 +181,6 @@ def test_a_view_and_its_pull_are_adjoint_and_no_move_changes_nothing() -> None:
     assert np.allclose(shifted[:-1], picture[1:])
 
 
-@pytest.mark.no_framework
 def test_roughness_has_the_gradient_it_says() -> None:
     rng = np.random.default_rng(0)
     picture, towards = rng.normal(size=(2, 5, 6, 2))
@@ -192,7 +189,6 @@ def test_roughness_has_the_gradient_it_says() -> None:
     assert difference == pytest.approx((roughness(picture)[1] * towards).sum(), rel=1e-5)
 
 
-@pytest.mark.no_framework
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -218,3 +214,32 @@ def test_channels_and_directions_that_do_not_exist_are_refused() -> None:
         ActivationMaximisation(layer="features", channel=2)(clf, images())
     with pytest.raises(FieldmarkError, match=r"^direction: expected 2 numbers, one a channel, received .3,.$"):
         ActivationMaximisation(layer="features", direction=(1.0, 0.0, 0.0))(clf, images())
+
+
+def test_the_pull_to_grey_is_the_gradient_of_the_squared_distance() -> None:
+    rng = np.random.default_rng(0)
+    canvas = Canvas.of(6, 5, 3, True, True)
+    at, towards = canvas.start(rng, 0.3), canvas.start(rng, 1.0)
+
+    def distance(parameters: np.ndarray) -> float:
+        picture = canvas.picture(parameters)
+        return float(np.square(np.log(picture / (1 - picture))).mean())
+
+    step = 1e-5
+    difference = (distance(at + step * towards) - distance(at - step * towards)) / (2 * step)
+    pulled = canvas.pull(canvas.picture(at), np.zeros((6, 5, 3)), grey=1.0)
+    assert difference == pytest.approx(-(pulled * towards).sum(), rel=1e-5)
+
+
+@pytest.mark.native_torch
+def test_a_channel_of_a_torch_module() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    head = [torch.nn.Flatten(), torch.nn.Linear(2 * 12 * 10, 3)]
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), *head).eval()
+    clf = fm.Classifier(module, to_unit)
+    found = ActivationMaximisation(steps=8, layer="0", channel=1)(clf, images())
+    weight, bias = module[0].weight[1, :, 0, 0].detach().numpy(), module[0].bias[1].item()
+    assert found.scores[0, 0] == pytest.approx(float((found.pictures[0, 0] @ weight).mean()) + bias, abs=1e-4)  # type: ignore[index]
+    assert found.scores[0, 0] > float(np.full(3, 0.5) @ weight) + bias

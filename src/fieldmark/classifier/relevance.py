@@ -189,8 +189,7 @@ class _Run:
         """Merged into the linear map before it; at the input like a rescaling; elsewhere a linear map of its own."""
         if id(x) in self.maps:
             step, fed = self.maps[id(x)]
-            output = self.ruled(step.then(*of), fed, value, id(fed) in self.raw)
-            return output
+            return self.ruled(step.then(*of), fed, value, id(fed) in self.raw)
         return self.moved(x, _valued(value, x)) if id(x) in self.raw else value
 
     def activated(self, kind: str, activation: str, x: Any, original: Any) -> Any:

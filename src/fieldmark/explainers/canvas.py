@@ -65,9 +65,17 @@ class Canvas:
             waves = np.fft.irfft2(spectrum, s=(self.height, self.width), axes=(0, 1), norm="ortho")
         return 1 / (1 + np.exp(-CONTRAST * waves @ self.mix.T))
 
-    def pull(self, picture: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The gradient at the parameters of `picture`, from the gradient at the picture."""
-        waves = CONTRAST * (gradient * picture * (1 - picture)) @ self.mix
+    def pull(self, picture: np.ndarray, gradient: np.ndarray, grey: float = 0.0) -> np.ndarray:
+        """The gradient at the parameters of `picture`, from the gradient at the picture.
+
+        `grey` weighs a pull back to grey that grows without end towards black and white: that of the mean of
+        log(p / (1 - p)) squared.
+        """
+        slope = gradient * picture * (1 - picture)
+        if grey:
+            safe = np.clip(picture, 1e-9, 1 - 1e-9)
+            slope = slope - grey * 2 * np.log(safe / (1 - safe)) / picture.size
+        waves = CONTRAST * slope @ self.mix
         if self.scale is None:
             return waves
         spectrum = np.fft.rfft2(waves, axes=(0, 1), norm="ortho") * self.scale

@@ -27,7 +27,7 @@ class ActivationMaximisation:
     """A picture that excites a class, or a layer's channel or direction: argmax over x of S(x) - R(x) [erhan2009].
 
     Optimised by Adam as frequencies with decorrelated colours, seen under a random shift, turn and zoom at every step
-    [olah2017]; R is the picture's total variation and its squared distance from grey.
+    [olah2017]; R is the picture's total variation and its squared distance from grey, on the scale of log(p / (1 - p)).
 
     steps        passes forward and backward for each picture; 64 show the features, 512 make a clean picture
     rate         of Adam
@@ -60,7 +60,7 @@ class ActivationMaximisation:
     rotation: float = 5.0
     zoom: float = 0.1
     tv: float = 300.0
-    l2: float = 20.0
+    l2: float = 10.0
     value_range: tuple[float, float] | None = None
     seed: int = 0
     on_step: OnStep | None = None
@@ -127,8 +127,11 @@ class ActivationMaximisation:
             moved = np.stack([view(picture) for view, picture in zip(views, pictures, strict=True)])
             gradients, reached = pull(dye.feed(moved))
             slopes = dye.pull(gradients)
-            ups = [self._slope(p, view.pull(g)) for p, view, g in zip(pictures, views, slopes, strict=True)]
-            parameters += adam.step(np.stack([canvas.pull(p, up) for p, up in zip(pictures, ups, strict=True)]))
+            ups = [
+                canvas.pull(p, view.pull(g) - self.tv * roughness(p)[1], self.l2)
+                for p, view, g in zip(pictures, views, slopes, strict=True)
+            ]
+            parameters += adam.step(np.stack(ups))
             pictures = np.stack([canvas.picture(each) for each in parameters])
             if self.on_step is not None:
                 self.on_step(step, pictures.reshape(n, t, *pictures.shape[1:]), reached.reshape(n, t))
@@ -174,10 +177,6 @@ class ActivationMaximisation:
         shift = rng.uniform(-self.jitter, self.jitter, 2).round()
         turn, zoom = rng.uniform(-1, 1, 2)
         return View.of(shape, shift, turn * self.rotation, 1 + zoom * self.zoom)
-
-    def _slope(self, picture: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The gradient of score less regularisers at a picture."""
-        return gradient - self.tv * roughness(picture)[1] - self.l2 * 2 * (picture - 0.5) / picture.size
 
 
 @dataclass(frozen=True, eq=False)
