@@ -15,7 +15,7 @@ from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.targets import parse_targets
 from fieldmark.cli.work import ModelRequest, Pictures, number, ranked, read_pictures
 from fieldmark.explainers import EXPLAINERS
-from fieldmark.explainers.several import explain_all
+from fieldmark.explainers.several import INTERRUPTED, explain_all
 from fieldmark.figures.scale import check_fraction
 from fieldmark.images import find_images
 from fieldmark.images.read import Fit
@@ -62,6 +62,8 @@ def explain(screen: Screen, model: ModelRequest, request: ExplainRequest) -> Non
         done = _work(model, request, explainers, files, folder)
         folder.publish()
     _report(screen, done, folder)
+    if INTERRUPTED in done.refused.values():
+        raise KeyboardInterrupt
 
 
 def _work(

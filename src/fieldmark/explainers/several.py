@@ -10,6 +10,8 @@ from fieldmark.classifier import Classifier
 from fieldmark.errors import FieldmarkError
 from fieldmark.progress import track
 
+INTERRUPTED = "interrupted before it was finished"
+
 
 def explain_all(
     classifier: Classifier, images: Any, target: Any, explainers: Sequence[Any], skip: bool = False
@@ -17,7 +19,8 @@ def explain_all(
     """(attributions in the order of the explainers, refusals by method).
 
     With `skip`, a method that refuses this model (no spatial layer, an unsuitable network) is left out and its reason
-    kept; where all refuse, or without `skip`, the refusal is raised.
+    kept; where all refuse, or without `skip`, the refusal is raised. Ctrl-C leaves what is finished: the others are
+    left out as INTERRUPTED, unless there is nothing yet, when the interrupt goes on.
     """
     made: list[Attribution] = []
     refused: dict[str, str] = {}
@@ -29,5 +32,11 @@ def explain_all(
             if not skip or len(refused) == len(explainers):
                 raise
             continue
+        except KeyboardInterrupt:
+            if not made:
+                raise
+            done = {str(att.provenance["method"]) for att in made} | set(refused)
+            names = [type(each).__name__ for each in explainers]
+            return made, refused | {name: INTERRUPTED for name in names if name not in done}
         made += found if isinstance(found, list) else [found]
     return made, refused
