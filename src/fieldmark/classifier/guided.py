@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fieldmark.classifier.subject import refuse_opaque
 from fieldmark.classifier.taps import split_call, tapped
 from fieldmark.errors import ModelError
 
@@ -28,6 +27,8 @@ class Guided:
 
 def guided(classifier: Classifier) -> Guided:
     """The surgery for every ReLU of a model, each call of a reused one too. Raises ModelError for a model without."""
+    from fieldmark.classifier.subject import refuse_opaque  # imports Keras
+
     refuse_opaque(classifier.subject)
     layers = classifier.subject.layers
     calls = tuple(info.name for info in classifier.layers() if is_relu(layers[split_call(info.name)[0]]))
