@@ -50,8 +50,10 @@ def part_of(path: Path, source: Path) -> str:
 def imports(path: Path, source: Path) -> Iterator[tuple[str, bool, int]]:
     """Every module that a file imports: its dotted name, whether inside a function, and the line.
 
-    Imports for type checkers alone (`if TYPE_CHECKING:`) are left out: they never run. `from a import b` gives a.b.
+    Imports for type checkers alone (`if TYPE_CHECKING:`) are left out: they never run. `from a import b` gives a.b, and
+    `import fieldmark` gives what is then taken from it.
     """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     package = ("fieldmark", *path.relative_to(source).parts[:-1])
 
     def walk(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool, int]]:
@@ -60,7 +62,10 @@ def imports(path: Path, source: Path) -> Iterator[tuple[str, bool, int]]:
                 yield from walk(child, inside)
             return
         if isinstance(node, ast.Import):
-            yield from ((alias.name, inside, node.lineno) for alias in node.names)
+            for alias in node.names:
+                taken = attributes(tree, alias.asname or alias.name) if alias.name == "fieldmark" else ()
+                names = [f"fieldmark.{one}" for one in sorted(taken)] or [alias.name]
+                yield from ((name, inside, node.lineno) for name in names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             stem = ".".join([*base, *([node.module] if node.module else [])])
@@ -69,7 +74,16 @@ def imports(path: Path, source: Path) -> Iterator[tuple[str, bool, int]]:
         for child in ast.iter_child_nodes(node):
             yield from walk(child, deeper)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False)
+    yield from walk(tree, False)
+
+
+def attributes(tree: ast.AST, name: str) -> set[str]:
+    """What is taken from the variable `name` by a dot: {"b"} for name.b.c."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+    }
 
 
 def wrong_way(source: Path) -> list[str]:
@@ -179,7 +193,7 @@ def test_imports_point_one_way() -> None:
         ({"targets": "def f():\n    import fieldmark.classifier"}, "targets.py:2: targets imports classifier"),
         ({"classifier__engine": "from ..explainers import GradCAM"}, "classifier imports explainers"),
         ({"classifier__engine": "from fieldmark import explainers"}, "classifier imports explainers"),
-        ({"explainers__cam": "import fieldmark as fm"}, "explainers imports the package's front"),
+        ({"explainers__cam": "import fieldmark as fm\nfm.GradCAM()"}, "explainers imports the package's front"),
         ({"explainers__cam": "from fieldmark import GradCAM"}, "explainers imports the package's front"),
         ({"figures__panels": "from fieldmark.targets import Top"}, "figures imports targets; it knows only"),
         ({"attribution": "from fieldmark.figures import panel"}, "attribution imports figures, which stands above it"),
@@ -200,6 +214,7 @@ def test_imports_that_point_down_wait_or_never_run_are_no_breach(tmp_path: Path)
         targets="if TYPE_CHECKING:\n    from fieldmark.classifier import Classifier",
         explainers__cam="from fieldmark.classifier import Classifier\nfrom .gradients import f\nimport numpy",
         explainers__gradients="from fieldmark import __version__",
+        explainers__paths="import fieldmark\nprint(fieldmark.__version__)",
         cli__main="import fieldmark as fm",
     )
     assert wrong_way(good) == []
