@@ -165,8 +165,8 @@ def class_index(cls: int | str, labels: Labels) -> int:
         if 0 <= cls < len(labels):
             return int(cls)
         raise TargetError(f"unknown class {cls}: expected 0 to {len(labels) - 1}")
-    if cls in labels:
-        return list(labels).index(cls)
+    if str(cls) in labels:
+        return list(labels).index(str(cls))
     folded = [str(label).casefold().replace(" ", "_") for label in labels]
     wanted = str(cls).casefold().replace(" ", "_")
     if folded.count(wanted) == 1:

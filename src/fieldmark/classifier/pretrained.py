@@ -55,10 +55,10 @@ def _networks() -> dict[str, ModuleType]:
     """Every network of keras.applications by name, with the module that has its `preprocess_input`."""
     import keras
 
-    found = {}
+    found: dict[str, ModuleType] = {}
     for name, network in sorted(vars(keras.applications).items()):
         # MobileNetV3's functions aren't in their public module, but say where they come from.
         home = getattr(keras.applications, getattr(network, "__module__", "").rsplit(".", 1)[-1], None)
-        if callable(network) and hasattr(home, "preprocess_input"):
+        if callable(network) and home is not None and hasattr(home, "preprocess_input"):
             found[name] = home
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _overlays(
                 picture = show(att, i, t, alpha)
                 name = f"{stem}_{method}_{safe_part(target)}.png"
                 text = _provenance(att, i, t)
-                yield Overlay(number, i, t, folder.write(name, lambda path, p=picture, s=text: _save(path, p, s)))
+                yield Overlay(number, i, t, folder.write(name, partial(_save, picture=picture, provenance=text)))
 
 
 def _panels(
@@ -110,11 +111,11 @@ def _panels(
     by_targets: dict[tuple[str, ...], list[Attribution]] = {}
     for att in group:
         by_targets.setdefault(att.targets[image], []).append(att)
-    paths = []
+    paths: list[Path] = []
     for same in by_targets.values():
         figure = panel(same, images=[image], names=list(names), alpha=alpha)
         name = f"{stem}_{method_names(same)[0]}_panel.png" if paths else f"{stem}_panel.png"
-        paths.append(folder.write(name, lambda path, f=figure: f.savefig(path, dpi=DPI)))
+        paths.append(folder.write(name, partial(figure.savefig, dpi=DPI)))
     return paths
 
 
