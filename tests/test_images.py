@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,11 @@ def test_every_fit_gives_the_size_asked_for(h: int, w: int, height: int, width: 
 # Finding
 
 
-def test_order_is_that_given_and_sorted_within_a_folder_whatever_the_disk_says(tmp_path: Path) -> None:
+def test_order_is_that_given_and_sorted_within_a_folder_whatever_the_disk_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: [(f, d, sorted(names)[::-1]) for f, d, names in walked(top)][::-1])
     for name in ("z/c.JPG", "z/a.png", "z/deep/b.webp", "z/notes.txt", "z/.hidden.png", "z/.git/x.png", "a.png"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
