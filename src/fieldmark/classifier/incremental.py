@@ -25,7 +25,7 @@ from fieldmark.progress import track
 if TYPE_CHECKING:
     from fieldmark.classifier.engine import Engine
 
-WHOLE_ABOVE = 0.5  # of the map: larger rectangles cost more to cut out than they save
+WHOLE_ABOVE = 0.75  # of the map: larger rectangles cost more to cut out than they save
 WORTH_BELOW = 0.8  # of the work of the plain way
 KEPT = 16  # plans
 AT_ONCE = 4  # times the batch size: patches in one pass, most of whose maps are small

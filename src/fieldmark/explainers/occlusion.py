@@ -32,7 +32,7 @@ class Occlusion:
     A pixel's value is the mean over the patches that cover it; the last patches of a row or column end at the border
     and overlap those before them. Patches lie on what the model eats, whose size the maps have. Values are signed, in
     units of the score. Costs one pass for every patch and one more: 50 by default, or, with `incremental`, about the
-    work of 20 on Keras networks of convolutions, where only what a patch can reach is computed anew. Raises
+    work of 17 on Keras networks of convolutions, where only what a patch can reach is computed anew. Raises
     FieldmarkError for a patch larger than the image.
     """
 
