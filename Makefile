@@ -14,13 +14,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench clean
+.PHONY: help demo test lint types bench parity clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
 	@echo "make test    every test, in one process for each of: $(BACKENDS)"
 	@echo "make lint    ruff; make types: mypy"
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
+	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
 	@echo "make clean   remove the environments and what they built"
 
 demo: $(VENV)/.demo
@@ -43,6 +44,10 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.demo $(if $(PEERS),$(PEERS_VENV)/.peers)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS_VENV)/bin/python)
+
+# Runs other packages beside ours and writes docs/parity.md.
+parity: $(VENV)/.dev $(PEERS_VENV)/.peers
+	FIELDMARK_PARITY_TABLE=docs/parity.md KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/parity
 
 clean:
 	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out bench.json

@@ -5,11 +5,7 @@ Peers are found and run as test_parity.py says.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,7 @@ import pytest
 
 import fieldmark as fm
 from fieldmark.demo import lite0
-from tests.parity.test_parity import CLASSES, EXACT, HERE, ROOT, compare, peers_python
+from tests.parity.compare import CLASSES, EXACT, compare
 
 STEM, KEPT = "stem_activation", 8  # as in peer_cam.py
 SAME = 0.999999
@@ -58,35 +54,16 @@ TABLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], dict[str, np.ndarray]]:
-    """What a peer says, run once each."""
-    python = peers_python()
-
-    @cache
-    def record(script: str, peer: str) -> dict[str, np.ndarray]:
-        out = tmp_path_factory.mktemp("peers") / "maps.npz"
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")])
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
-        command = [python, "-W", "ignore", str(HERE / script), peer, str(out)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stderr[-2000:]
-        with np.load(out) as arrays:
-            return dict(arrays)
-
-    return record
-
-
-@pytest.fixture(scope="module")
-def classifier() -> fm.Classifier:
-    return fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
-
-
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.explainer.__name__}, {row.peer}")
-def test_maps_equal_the_peers_or_the_row_says_why(recorded: Any, classifier: fm.Classifier, row: Row) -> None:
+def test_maps_equal_the_peers_or_the_row_says_why(
+    recorded: Any, classifier: fm.Classifier, table: Any, row: Row
+) -> None:
     theirs = recorded(row.script, row.peer)
     made = row.explainer(**row.fields)(classifier, lite0.sample_photo(), list(CLASSES))
     np.testing.assert_allclose(made.scores[0], [theirs["scores"][0, cls] for cls in CLASSES], atol=1e-4)
+    fields = ", ".join(f"{name}={value}" for name, value in row.fields.items())
+    why = "; ".join(part for part in (fields, row.why) if part)
+    table(row.explainer.__name__, row.peer, made.maps[0], theirs[row.explainer.__name__], why)
     for mine, other in zip(made.maps[0], theirs[row.explainer.__name__], strict=True):
         correlation, difference = compare(mine, other)
         assert correlation >= row.correlation

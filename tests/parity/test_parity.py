@@ -1,29 +1,15 @@
-"""Our maps against those of the peers: the same cat, network, classes and layer, raw, before any scaling.
-
-The peers are run, not remembered: in the interpreter that FIELDMARK_PEERS_PYTHON names, or in .venv-peers, which
-`make bench PEERS=1` makes. Without one these tests are skipped.
-"""
+"""Grad-CAM, Grad-CAM++ and gradients against the peers' raw maps: the same cat, network, classes and layer."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import fieldmark as fm
 from fieldmark import explainers
 from fieldmark.demo import lite0
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-CLASSES = (285, 281)  # as in record.py
-EXACT = 1e-5  # of the map's largest value
+from tests.parity.compare import CLASSES, EXACT, compare
 
 # explainer, peer, the least correlation, the largest difference after one scale
 TABLE = [
@@ -36,37 +22,10 @@ TABLE = [
     ("Gradients", "tf-keras-vis", 0.999999, EXACT),
 ]
 
-
-def peers_python() -> str:
-    named = os.environ.get("FIELDMARK_PEERS_PYTHON")
-    path = Path(named) if named else ROOT / ".venv-peers" / "bin" / "python"
-    if not path.exists():
-        pytest.skip("no peers here: `make bench PEERS=1` installs them, or name a Python in FIELDMARK_PEERS_PYTHON")
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, np.ndarray]]:
-    """What a peer says, run once each."""
-    python = peers_python()
-
-    @cache
-    def record(peer: str) -> dict[str, np.ndarray]:
-        out = tmp_path_factory.mktemp("peers") / "maps.npz"
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")])
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
-        command = [python, "-W", "ignore", str(HERE / "record.py"), peer, str(out)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
-        with np.load(out) as arrays:
-            return dict(arrays)
-
-    return record
-
-
-@pytest.fixture(scope="module")
-def classifier() -> Any:
-    return fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
+WHY = {
+    "tf-keras-vis": "the peer divides its alphas by their sum; with that done here they are equal",
+    "pytorch-grad-cam": "the peer adds 1e-6 below the fraction; with that done here they are equal",
+}
 
 
 def ours(classifier: Any, name: str) -> np.ndarray:
@@ -74,19 +33,14 @@ def ours(classifier: Any, name: str) -> np.ndarray:
     return getattr(explainers, name)()(classifier, lite0.sample_photo(), list(CLASSES)).maps[0]
 
 
-def compare(mine: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """(correlation, largest difference as a share of the largest value once scaled by one factor)."""
-    a, b = mine.astype(np.float64).ravel(), theirs.astype(np.float64).ravel()
-    scale = (a @ b) / (a @ a)
-    return float(np.corrcoef(a, b)[0, 1]), float(np.abs(scale * a - b).max() / np.abs(b).max())
-
-
 @pytest.mark.parametrize(("name", "peer", "correlation", "difference"), TABLE)
 def test_maps_equal_the_peers_raw_maps_up_to_one_scale(
-    recorded: Any, classifier: Any, name: str, peer: str, correlation: float, difference: float
+    recorded: Any, classifier: Any, table: Any, name: str, peer: str, correlation: float, difference: float
 ) -> None:
-    maps = recorded(peer)
+    maps = recorded("record.py", peer)
     assert np.allclose(classifier.predict(lite0.sample_photo()).scores[0], maps["scores"], atol=1e-4)
+    why = WHY[peer] if name == "GradCAMPlusPlus" else "one scale for the whole map"
+    table(name, peer, ours(classifier, name), maps[name], why)
     for mine, theirs in zip(ours(classifier, name), maps[name], strict=True):
         found = compare(mine, theirs)
         assert found[0] >= correlation
@@ -115,17 +69,17 @@ def plus_plus(activations: np.ndarray, gradients: np.ndarray, epsilon: float = 0
 def test_grad_cam_plus_plus_is_the_papers_and_a_peers_difference_is_known(
     recorded: Any, classifier: Any, peer: str, variant: dict[str, Any]
 ) -> None:
-    arrays = recorded("pytorch-grad-cam")
+    arrays = recorded("record.py", "pytorch-grad-cam")
     paper = plus_plus(arrays["activations"], arrays["gradients"])
     changed = plus_plus(arrays["activations"], arrays["gradients"], **variant)
     for index, mine in enumerate(ours(classifier, "GradCAMPlusPlus")):
         assert compare(mine, paper[index])[1] < EXACT
-        assert compare(changed[index], recorded(peer)["GradCAMPlusPlus"][index])[1] < EXACT
+        assert compare(changed[index], recorded("record.py", peer)["GradCAMPlusPlus"][index])[1] < EXACT
         assert compare(paper[index], changed[index])[1] > 100 * EXACT
 
 
 def test_a_wrong_map_would_be_noticed(recorded: Any, classifier: Any) -> None:
-    theirs = recorded("tf-keras-vis")["GradCAM"]
+    theirs = recorded("record.py", "tf-keras-vis")["GradCAM"]
     mine = ours(classifier, "GradCAM")
     correlation, difference = compare(mine[0], theirs[1])  # the other cat's map
     assert correlation < 0.999

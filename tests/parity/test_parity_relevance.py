@@ -5,9 +5,6 @@ Peers are found and run as test_parity.py says.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,10 +13,10 @@ import pytest
 
 import fieldmark as fm
 from fieldmark.explainers.relevance import COMPOSITES, LRP
-from tests.parity.test_parity import HERE, ROOT, peers_python
 from tests.support import relevance_nets
 
 Maps = dict[str, np.ndarray]
+SCRIPT = "peer_relevance.py"
 
 # peer, network, fields, the least correlation, the largest difference as a share of the largest value
 TABLE: list[tuple[str, str, dict[str, Any], float, float]] = [
@@ -30,37 +27,20 @@ TABLE: list[tuple[str, str, dict[str, Any], float, float]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Maps]:
-    """What a peer says, run once each."""
-    python = peers_python()
-
-    @cache
-    def record(peer: str) -> Maps:
-        out = tmp_path_factory.mktemp("peers") / "maps.npz"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support")}
-        command = [python, "-W", "ignore", str(HERE / "peer_relevance.py"), peer, str(out)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
-        with np.load(out) as arrays:
-            return dict(arrays)
-
-    return record
-
-
 @cache
-def classifier(network: str, plain: bool) -> fm.Classifier:
+def network_of(network: str, plain: bool) -> fm.Classifier:
     return fm.Classifier(relevance_nets.torch_net(network, None) if plain else relevance_nets.keras_net(network))
 
 
-def check(theirs: Maps, network: str, fields: dict[str, Any], plain: bool, least: float, most: float) -> None:
+def check(theirs: Maps, network: str, fields: dict[str, Any], plain: bool, least: float, most: float) -> Any:
     def each_its_own(scores: np.ndarray) -> np.ndarray:
         return np.eye(scores.shape[1])[[1, 3]][:, None]  # as in peer_relevance.py
 
-    mine = LRP(**fields)(classifier(network, plain), relevance_nets.images(), each_its_own).maps[:, 0]
+    mine = LRP(**fields)(network_of(network, plain), relevance_nets.images(), each_its_own).maps[:, 0]
     peers = theirs["/".join([network, *fields.values()])]
     assert np.corrcoef(mine.ravel(), peers.ravel())[0, 1] >= least
     assert np.abs(mine - peers).max() <= most * np.abs(peers).max()
+    return mine, peers
 
 
 ROWS = [
@@ -70,19 +50,23 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("peer", "network", "fields", "least", "most"), ROWS)
-def test_keras_models(recorded: Any, peer: str, network: str, fields: Any, least: float, most: float) -> None:
-    check(recorded(peer), network, fields, False, least, most)
+def test_keras_models(
+    recorded: Any, table: Any, peer: str, network: str, fields: Any, least: float, most: float
+) -> None:
+    mine, theirs = check(recorded(SCRIPT, peer), network, fields, False, least, most)
+    why = f"{', '.join(fields.values())}; a small {network.upper()}-like network with random weights, noise images"
+    table("LRP", peer, mine, theirs, why)
 
 
 @pytest.mark.native_torch
 @pytest.mark.parametrize(("peer", "network", "fields", "least", "most"), TABLE)
 def test_torch_modules(recorded: Any, peer: str, network: str, fields: Any, least: float, most: float) -> None:
-    check(recorded(peer), network, fields, True, least, most)
+    check(recorded(SCRIPT, peer), network, fields, True, least, most)
 
 
 @pytest.mark.native_torch
 def test_a_wrong_rule_would_be_noticed(recorded: Any) -> None:
-    theirs = recorded("zennit")
+    theirs = recorded(SCRIPT, "zennit")
     swapped = {"vgg/epsilon_plus": theirs["vgg/epsilon_plus_flat"]}
     with pytest.raises(AssertionError):
         check(swapped, "vgg", {"composite": "epsilon_plus"}, True, 0.999999, 1e-5)

@@ -5,11 +5,7 @@ Peers are found and run as test_parity.py says.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +15,7 @@ import fieldmark as fm
 from fieldmark.demo import lite0
 from fieldmark.explainers.designs import kept_cells
 from fieldmark.explainers.perturbation import grid_segments, segment_masks
-from tests.parity.test_parity import CLASSES, HERE, ROOT, compare, peers_python
+from tests.parity.compare import CLASSES, compare
 
 # As in peer_perturbation.py. 127 is what preprocessing makes 0 of.
 CELLS, SEGMENTS = (4, 4), grid_segments((224, 224), (2, 4))
@@ -42,6 +38,7 @@ class Row:
     why: str = ""
 
 
+SCRIPT = "peer_perturbation.py"
 TABLE = [
     Row(fm.Occlusion, "captum", {"patch": PATCH, "stride": STRIDE}),
     Row(fm.Occlusion, "xplique", {"patch": 32}),
@@ -73,38 +70,18 @@ TABLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, np.ndarray]]:
-    """What a peer says, run once each."""
-    python = peers_python()
-
-    @cache
-    def record(peer: str) -> dict[str, np.ndarray]:
-        out = tmp_path_factory.mktemp("peers") / "maps.npz"
-        paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")])
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
-        command = [python, "-W", "ignore", str(HERE / "peer_perturbation.py"), peer, str(out)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
-        assert done.returncode == 0, done.stderr[-2000:]
-        with np.load(out) as arrays:
-            return dict(arrays)
-
-    return record
-
-
-@pytest.fixture(scope="module")
-def classifier() -> fm.Classifier:
-    return fm.Classifier(lite0.lite0(), preprocess=lite0.preprocess, labels=lite0.labels())
-
-
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.explainer.__name__}, {row.peer}")
-def test_maps_equal_the_peers_or_the_row_says_why(recorded: Any, classifier: fm.Classifier, row: Row) -> None:
-    theirs = recorded(row.peer)
+def test_maps_equal_the_peers_or_the_row_says_why(
+    recorded: Any, classifier: fm.Classifier, table: Any, row: Row
+) -> None:
+    theirs = recorded(SCRIPT, row.peer)
     made = row.explainer(**{"fill": BLACK, **row.fields})(classifier, lite0.sample_photo(), list(CLASSES))
     np.testing.assert_allclose(made.scores[0], [theirs["scores"][0, cls] for cls in CLASSES], atol=1e-4)
+    fields = ", ".join(f"{name}={value}" for name, value in row.fields.items())
+    why = "; ".join(part for part in (fields, row.why) if part)
+    table(row.explainer.__name__, row.peer, made.maps[0], theirs[row.explainer.__name__], why)
     for mine, other in zip(made.maps[0], theirs[row.explainer.__name__], strict=True):
         correlation, difference = compare(mine, other)
-
         assert correlation >= row.correlation
         assert difference <= row.difference
         if row.scale is not None:
@@ -120,5 +97,5 @@ def test_hsic_with_the_peers_width_and_factor_is_the_peers(recorded: Any, classi
     for index, cls in enumerate(CLASSES):
         found = scores[:, cls]
         kernel = np.exp(-np.square((found[:, None] - found[None]) / np.median(found)) / 2)
-        theirs = recorded("xplique")["HSIC"][index].ravel()
+        theirs = recorded(SCRIPT, "xplique")["HSIC"][index].ravel()
         np.testing.assert_allclose(2 * ((kernel @ u) * u).sum(axis=0) / HSIC, theirs, atol=1e-3 * theirs.max())

@@ -17,7 +17,7 @@ from fieldmark.targets import Top
 
 NAME = "chelsea.png"
 LIGHTER: dict[str, dict[str, int]] = {
-    "HSIC": {"samples": 256},
+    "ActivationMaximisation": {"steps": 32},
     "KernelSHAP": {"samples": 256},
     "LIME": {"samples": 256},
     "RISE": {"samples": 256},
