@@ -24,8 +24,8 @@ TOP = """# Parity
 
 Our maps beside those of other packages, raw, before any scaling for display: the same network, photograph, classes and
 layer. Unless the last column says otherwise: EfficientNet-Lite0, scikit-image's cat, the classes Egyptian_cat and
-tabby; the numbers are the worse of the two. *Difference* is the largest one of any pixel, as a share of the map's largest
-value. `make parity` runs the packages and writes this page.
+tabby; the numbers are the worse of the two. *Difference* is the largest one of any pixel, as a share of the map's
+largest value. `make parity` runs the packages and writes this page.
 
 | method | package | correlation | difference | what is compared, and why it differs where it does |
 |---|---|---|---|---|
