@@ -24,6 +24,7 @@ from fieldmark.classifier.labels import read_labels
 from fieldmark.classifier.preprocessing import PREPROCESS
 from fieldmark.demo.lite0 import labels as imagenet_labels
 from fieldmark.errors import FieldmarkError
+from tests.support.command import modules_forgotten
 
 BUILD = "write a function that builds it, and give module:function as the model"
 KINDS = "no such file; a model is a file (.keras, .h5, .onnx, .tflite), keras:NAME, demo:lite0, or module:function"
@@ -66,11 +67,8 @@ def refusal(function: Callable[..., Any], *arguments: Any, **options: Any) -> st
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder, whose modules are forgotten again."""
     monkeypatch.chdir(tmp_path)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+    with modules_forgotten():
+        yield tmp_path
 
 
 def images() -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import COLOURS, Command, colour_model, save_photo
+from tests.support.command import COLOURS, Command, colour_model, modules_forgotten, save_photo
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +23,12 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture
-def here(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder: model.keras, labels.txt, a.png (red), b.png (green), more/c.png (blue)."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.keras").write_bytes(model_file.read_bytes())
     (tmp_path / "labels.txt").write_text("\n".join(COLOURS))
     for colour, name in enumerate(["a.png", "b.png", "more/c.png"]):
         save_photo(tmp_path / name, colour)
-    return tmp_path
+    with modules_forgotten():
+        yield tmp_path

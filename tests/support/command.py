@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,18 @@ def real_command(*arguments: object, cwd: Path, timeout: float = 240, **environm
         timeout=timeout,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def modules_forgotten() -> Iterator[None]:
+    """Modules of the current folder that are imported inside are imported anew by the next test."""
+    folder, before = os.getcwd(), set(sys.modules)
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
+                del sys.modules[name]
 
 
 def colour_model(name: str = "colours", convolution: bool = True) -> keras.Model:
