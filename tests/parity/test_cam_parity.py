@@ -13,7 +13,7 @@ import pytest
 
 import fieldmark as fm
 from fieldmark.demo import lite0
-from tests.parity.compare import CLASSES, EXACT, compare
+from tests.parity.compare import CLASSES, EXACT, compare, in_words
 
 STEM, KEPT = "stem_activation", 8  # as in peer_cam.py
 SAME = 0.999999
@@ -61,8 +61,7 @@ def test_maps_equal_the_peers_or_the_row_says_why(
     theirs = recorded(row.script, row.peer)
     made = row.explainer(**row.fields)(classifier, lite0.sample_photo(), list(CLASSES))
     np.testing.assert_allclose(made.scores[0], [theirs["scores"][0, cls] for cls in CLASSES], atol=1e-4)
-    fields = ", ".join(f"{name}={value}" for name, value in row.fields.items())
-    why = "; ".join(part for part in (fields, row.why) if part)
+    why = "; ".join(part for part in (in_words(row.fields), row.why) if part)
     table(row.explainer.__name__, row.peer, made.maps[0], theirs[row.explainer.__name__], why)
     for mine, other in zip(made.maps[0], theirs[row.explainer.__name__], strict=True):
         correlation, difference = compare(mine, other)

@@ -13,13 +13,13 @@ import fieldmark as fm
 from fieldmark.demo import lite0
 from fieldmark.explainers.gradients import over_channels
 from fieldmark.explainers.paths import Mixture
-from tests.parity.compare import CLASSES, compare
+from tests.parity.compare import CLASSES, KINKS, compare
 
 STEPS, LAYER = 16, "block4a_project_bn"  # as in peer_gradients.py
 NEAR = 1e-3  # of the map's largest value, for 99 % of the pixels
 SCRIPT = "peer_gradients.py"
-RAW = "raw values; rounding puts a few ReLUs on the other side of their kink, 99 % of pixels are within 1e-3"
-DRAWN = "on the peer's own random draws, raw values; " + RAW.partition("; ")[2]
+RAW = f"raw values; {KINKS}; 99 % of pixels are within 1e-3"
+DRAWN = f"on the peer's own random draws, {RAW}"
 KINK = 0.03  # for the others: rounding, another in each framework, puts a few ReLUs on the other side of their kink
 
 

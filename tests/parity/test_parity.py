@@ -9,7 +9,7 @@ import pytest
 
 from fieldmark import explainers
 from fieldmark.demo import lite0
-from tests.parity.compare import CLASSES, EXACT, compare
+from tests.parity.compare import CLASSES, EXACT, KINKS, compare
 
 # explainer, peer, the least correlation, the largest difference after one scale
 TABLE = [
@@ -19,7 +19,7 @@ TABLE = [
     # Both differ from the paper's equation 19 in their own way: see the tests below.
     ("GradCAMPlusPlus", "tf-keras-vis", 0.999, 0.01),
     ("GradCAMPlusPlus", "pytorch-grad-cam", 0.999, 0.04),
-    ("Gradients", "tf-keras-vis", 0.999999, EXACT),
+    ("Gradients", "tf-keras-vis", 0.9999, 0.03),
 ]
 
 WHY = {
@@ -39,7 +39,7 @@ def test_maps_equal_the_peers_raw_maps_up_to_one_scale(
 ) -> None:
     maps = recorded("record.py", peer)
     assert np.allclose(classifier.predict(lite0.sample_photo()).scores[0], maps["scores"], atol=1e-4)
-    why = WHY[peer] if name == "GradCAMPlusPlus" else "one scale for the whole map"
+    why = KINKS if name == "Gradients" else WHY[peer] if name == "GradCAMPlusPlus" else "one scale for the whole map"
     table(name, peer, ours(classifier, name), maps[name], why)
     for mine, theirs in zip(ours(classifier, name), maps[name], strict=True):
         found = compare(mine, theirs)

@@ -15,7 +15,7 @@ import fieldmark as fm
 from fieldmark.demo import lite0
 from fieldmark.explainers.designs import kept_cells
 from fieldmark.explainers.perturbation import grid_segments, segment_masks
-from tests.parity.compare import CLASSES, compare
+from tests.parity.compare import CLASSES, compare, in_words
 
 # As in peer_perturbation.py. 127 is what preprocessing makes 0 of.
 CELLS, SEGMENTS = (4, 4), grid_segments((224, 224), (2, 4))
@@ -77,8 +77,7 @@ def test_maps_equal_the_peers_or_the_row_says_why(
     theirs = recorded(SCRIPT, row.peer)
     made = row.explainer(**{"fill": BLACK, **row.fields})(classifier, lite0.sample_photo(), list(CLASSES))
     np.testing.assert_allclose(made.scores[0], [theirs["scores"][0, cls] for cls in CLASSES], atol=1e-4)
-    fields = ", ".join(f"{name}={value}" for name, value in row.fields.items())
-    why = "; ".join(part for part in (fields, row.why) if part)
+    why = "; ".join(part for part in (in_words(row.fields), row.why) if part)
     table(row.explainer.__name__, row.peer, made.maps[0], theirs[row.explainer.__name__], why)
     for mine, other in zip(made.maps[0], theirs[row.explainer.__name__], strict=True):
         correlation, difference = compare(mine, other)
