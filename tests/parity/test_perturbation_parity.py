@@ -62,7 +62,7 @@ TABLE = [
         "xplique",
         {"samples": 384},
         0.6,
-        1.0,
+        3.0,  # one map is centred, the other not
         None,
         "both draw, the peer 300 masks; it crops a whole batch of them at one offset, and divides by each pixel's mean "
         "mask instead of its expectation, which our centring stands for",
