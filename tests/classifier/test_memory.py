@@ -49,7 +49,7 @@ def test_the_batch_is_halved_and_the_result_is_the_same(explainer: Any, monkeypa
     tried = starve(monkeypatch, clf, 3, MemoryError("no more"))
     with pytest.warns(RuntimeWarning, match="out of memory with [84] images a pass: going on with [42]") as said:
         maps = explainer(clf, images).maps
-    assert len(said) == 2
+    assert sum("out of memory" in str(each.message) for each in said) == 2
     np.testing.assert_allclose(maps, plenty, atol=2e-5 * max(1, np.abs(plenty).max()))
     assert sum(rows > 3 for rows in tried) == 2  # 8, then 4; never again
     assert clf.engine.passes.batch_size == 2
