@@ -73,6 +73,32 @@ def cell(row: dict[str, Any] | None, at_most: float | None) -> str:
     return f"[red]{text} ![/red]" if at_most and row["ratio"] > at_most else text
 
 
+def page(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
+    """The same table as a page of the documentation, with the versions it was measured with."""
+    names = [result["name"] for result in results]
+    lines = [
+        "# Cost",
+        "",
+        f"Forward passes of the same batch in the same process: EfficientNet-Lite0, {options.batch} images,",
+        f"{os.cpu_count()} CPU cores, TensorFlow. Medians of interleaved runs, quartiles in brackets. The calls of",
+        "fieldmark start from uint8 photographs and end in an `Attribution`; a peer's objects are made outside the clock",
+        "and draw nothing. `make bench PEERS=1` measures it where you are; `python -m benchmarks --page` writes this page.",
+        "",
+        f"| job | {' | '.join(names)} | at most | aim |",
+        f"|---|{'---|' * (len(names) + 2)}",
+    ]
+    for job in JOBS:
+        cells = [cell(result["rows"].get(job.key), None) for result in results]
+        bounds = [f"{bound:g}" if bound else "" for bound in (job.at_most, job.aim)]
+        lines.append(f"| {' | '.join([job.name, *cells, *bounds])} |")
+    lines += ["", *(f"- {result['name']}: {said(result['versions'])}" for result in results)]
+    return "\n".join(lines) + "\n"
+
+
+def said(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peers", metavar="PYTHON", help="a Python that has the peers: .venv-peers/bin/python")
@@ -80,6 +106,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--only", nargs="*", choices=[job.key for job in JOBS], help="these jobs; all by default")
     parser.add_argument("--out", type=Path, default=ROOT / "bench.json")
+    parser.add_argument("--page", type=Path, help="write the table as Markdown too")
     options = parser.parse_args()
     if options.peers and shutil.which(options.peers) is None:
         parser.error(f"--peers {options.peers}: no such Python; `make bench PEERS=1` makes one in .venv-peers")
@@ -93,6 +120,8 @@ def main() -> int:
     written = {"batch": options.batch, "machine": machine, "jobs": budget, "results": results}
     options.out.write_text(json.dumps(written, indent=1) + "\n")
     console.print(f"written to {options.out}")
+    if options.page:
+        options.page.write_text(page(results, options))
     return 0
 
 
