@@ -17,12 +17,12 @@ from fieldmark.targets import Top
 
 NAME = "chelsea.png"
 LIGHTER: dict[str, dict[str, int]] = {
-    "ActivationMaximisation": {"steps": 32},
-    "KernelSHAP": {"samples": 256},
-    "LIME": {"samples": 256},
-    "RISE": {"samples": 256},
-    "ScoreCAM": {"channels": 256},
-    "Sobol": {"samples": 8},
+    "ActivationMaximisation": {"steps": 24},
+    "KernelSHAP": {"samples": 192},
+    "LIME": {"samples": 192},
+    "RISE": {"samples": 192},
+    "ScoreCAM": {"channels": 128},
+    "Sobol": {"samples": 4},
 }
 """Settings of the methods with many passes, so that all together take less than a minute on two cores."""
 
