@@ -21,6 +21,13 @@ from benchmarks.jobs import JOBS
 from benchmarks.peers import PEERS
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = """# Cost
+
+In forward passes (`predict_on_batch`) of the same batch in the same process: EfficientNet-Lite0, {batch} images,
+{cores} CPU cores, TensorFlow. Medians of interleaved runs, quartiles in brackets. What fieldmark is measured on starts
+from uint8 photographs and ends in an `Attribution`; a peer's objects are made outside the clock and draw nothing.
+`make bench PEERS=1` measures it where you are; `python -m benchmarks --page` writes this page.
+"""
 console = Console(width=None if sys.stdout.isatty() else 140)
 
 
@@ -77,13 +84,7 @@ def page(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
     """The same table as a page of the documentation, with the versions it was measured with."""
     names = [result["name"] for result in results]
     lines = [
-        "# Cost",
-        "",
-        f"Forward passes of the same batch in the same process: EfficientNet-Lite0, {options.batch} images,",
-        f"{os.cpu_count()} CPU cores, TensorFlow. Medians of interleaved runs, quartiles in brackets. The calls of",
-        "fieldmark start from uint8 photographs and end in an `Attribution`; a peer's objects are made outside the clock",
-        "and draw nothing. `make bench PEERS=1` measures it where you are; `python -m benchmarks --page` writes this page.",
-        "",
+        PAGE.format(batch=options.batch, cores=os.cpu_count()),
         f"| job | {' | '.join(names)} | at most | aim |",
         f"|---|{'---|' * (len(names) + 2)}",
     ]
