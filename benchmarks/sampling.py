@@ -23,11 +23,15 @@ from fieldmark.demo import lite0
 OUT = Path(__file__).resolve().parents[1] / "docs" / "img"
 CLASS = "Egyptian_cat"
 SEEDS = 3
+COLUMNS = 3
 
 
 @dataclass(frozen=True)
 class Method:
-    """`make(samples, spread, seed)` is the explainer; a sample costs `passes` forward passes (a gradient counts 2)."""
+    """`make(samples, spread, seed)` is the explainer; a sample costs `passes` forward passes (a gradient counts 2).
+
+    The converged map comes from `truth` samples.
+    """
 
     make: Callable[[int, bool, int], Any]
     passes: int
@@ -44,17 +48,20 @@ def _expected(samples: int, spread: bool, seed: int) -> Any:
     return fm.ExpectedGradients(background=photographs(8, lite0.SIZE), samples=samples, stratified=spread, seed=seed)
 
 
+def _masked(kind: Any, field: str = "low_discrepancy", **fields: Any) -> Callable[[int, bool, int], Any]:
+    return lambda samples, spread, seed: kind(samples=samples, seed=seed, **{field: spread}, **fields)
+
+
 METHODS = {
     "SmoothGrad, antithetic noise": Method(_smooth(fm.SmoothGrad), 2, (8, 16, 32, 64), 384),
     "SquareGrad, antithetic noise": Method(_smooth(fm.SquareGrad), 2, (8, 16, 32, 64), 384),
     "VarGrad, antithetic noise": Method(_smooth(fm.VarGrad), 2, (8, 16, 32, 64), 384),
     "ExpectedGradients, stratified": Method(_expected, 2, (8, 16, 32, 64), 384),
-    "RISE, low-discrepancy masks": Method(
-        lambda samples, spread, seed: fm.RISE(samples=samples, low_discrepancy=spread, seed=seed),
-        1,
-        (128, 256, 512, 1024),
-        8192,
-    ),
+    "RISE, low-discrepancy masks": Method(_masked(fm.RISE), 1, (128, 256, 512, 1024), 6144),
+    "LIME, even design": Method(_masked(fm.LIME), 1, (64, 128, 256, 512), 3072),
+    "KernelSHAP, paired": Method(_masked(fm.KernelSHAP, "paired"), 1, (64, 128, 256, 512), 3072),
+    "Sobol, paired design": Method(_masked(fm.Sobol, cells=4), 18, (2, 4, 8, 16), 96),
+    "HSIC, orthogonal array": Method(_masked(fm.HSIC), 1, (64, 128, 256, 512), 3072),
 }
 
 
@@ -84,9 +91,15 @@ def draw(rows: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
-    figure = Figure(figsize=(3.2 * len(rows), 3.2), layout="constrained")
+    lines = -(-len(rows) // COLUMNS)
+    figure = Figure(figsize=(3.4 * COLUMNS, 3.2 * lines), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (name, row) in zip(figure.subplots(1, len(rows), squeeze=False)[0], rows.items(), strict=True):
+    every = figure.subplots(lines, COLUMNS, squeeze=False)
+    for axes in every.flat[len(rows) :]:
+        axes.set_axis_off()
+    for axes in every[:, 0]:
+        axes.set_ylabel("error over size of the converged map", fontsize=8)
+    for axes, (name, row) in zip(every.flat, rows.items(), strict=False):
         axes.loglog(row["passes"], row["off"], "o--", color="0.45", label="off (textbook)")
         axes.loglog(row["passes"], row["on"], "o-", color="C0", label="on")
         axes.set_title(f"{name}\nsame error for {saved(row):.2f} x fewer passes", fontsize=9)
@@ -96,7 +109,6 @@ def draw(rows: dict[str, Any], path: Path) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.legend(fontsize=8)
-    figure.axes[0].set_ylabel("error over size of the converged map", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
