@@ -49,6 +49,8 @@ def run(python: str, name: str, options: argparse.Namespace) -> dict[str, Any] |
                     status.update(f"measuring {name}: {line[4:].strip()}")
         if worker.returncode == 0:
             return json.loads(out.read_text())
+        if worker.returncode < 0:
+            said.write_text(f"ended by signal {-worker.returncode}")
         reason = (said.read_text().strip().splitlines() or [f"exit status {worker.returncode}"])[-1]
     console.print(f"{name}: not measured: {reason}", style="yellow", highlight=False)
     return None
