@@ -82,8 +82,11 @@ def measure(method: Method, classifier: fm.Classifier, image: np.ndarray) -> dic
 
 
 def saved(row: dict[str, Any]) -> float:
-    """How many times the passes the textbook needs for the same error: the mean squared ratio, as error is ~1/root."""
-    return float(np.mean((np.array(row["off"]) / np.array(row["on"])) ** 2))
+    """How many times the passes the textbook needs for the same error: the squared ratio, as error is ~1/root.
+
+    The geometric mean over the sizes, so that one lucky size doesn't carry it.
+    """
+    return float(np.exp(2 * np.mean(np.log(np.array(row["off"]) / np.array(row["on"])))))
 
 
 def draw(rows: dict[str, Any], path: Path) -> None:
