@@ -28,7 +28,7 @@ from fieldmark.classifier.taps import Surgery, patched, split_call, tapped
 from fieldmark.targets import Resolved, Rule
 
 INPUT = "input"
-FOLDED_WITHIN = 1e-3  # of the scores' range: far above rounding (1e-5 seen), far below any effect worth a map
+FOLDED_WITHIN = 1e-3  # of the largest score: far above rounding (1e-5 seen), far below any effect worth a map
 
 Taps = Mapping[str, Callable[[Any], Any]]
 Reduce = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -259,7 +259,7 @@ class Engine:
         fast = self.scores(few)
         self.pairs = ()
         plain = self.passes.over_batches("plain", lambda x: (self.forward(x),), [few], "Check")[0]
-        if np.allclose(fast, plain, rtol=0, atol=FOLDED_WITHIN * max(1.0, float(np.ptp(plain)))):
+        if np.allclose(fast, plain, rtol=0, atol=FOLDED_WITHIN * float(np.abs(plain).max()) + 1e-6):
             self.pairs = pairs
             self.passes.forget("plain")
         else:
