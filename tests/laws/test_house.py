@@ -24,7 +24,7 @@ STRATA = (
     {"figures"},
     {"classifier"},
     {"explainers"},
-    {"trust", "guide"},
+    {"doctor", "trust", "guide"},
     {"run", "callbacks"},
     {"report"},
     {"web", "demo"},
@@ -36,6 +36,8 @@ FIGURES_MAY_IMPORT = {"attribution", "errors", "figures"}
 LATE = {("attribution", "figures")}
 # The demo's network is a model like any other, and `demo:lite0` is a name that the loader knows.
 LATE |= {("classifier", "demo")}
+# clf.doctor() is a method for the reach of it; the examination knows the explainers, so it stands above them.
+LATE |= {("classifier", "doctor")}
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 HEAVY = FRAMEWORKS | {"matplotlib", "scipy", "skimage", "jinja2", "typer"}
 MAX_LINES = 300
