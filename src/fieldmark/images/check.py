@@ -13,25 +13,30 @@ from fieldmark.errors import ImageError
 Shape = tuple[int | None, ...]
 
 
-def check_images(images: Any, input_shape: Shape | None = None, *, what: str = "images") -> np.ndarray:
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def check_images(images: Any, input_shape: Shape | None = None, *, what: str = "images", places: int = 2) -> np.ndarray:
     """`images` as a numeric array (n, h, w, c); one image (h, w, c) becomes a batch of one.
 
     input_shape  (h, w, c) that the model takes, None for any; checked where it is given
     what         how error messages call them
+    places       2 for images; 1 for signals (n, l, c), 3 for volumes (n, d, h, w, c)
 
     Raises ImageError for a wrong rank, size or number of channels, NaN or infinity, no images, or no numbers.
     """
     array = _numbers(images, what)
-    expected = _describe(input_shape)
-    if array.ndim == 3:
+    expected = _describe(input_shape, places)
+    if array.ndim == places + 1:
         array = array[None]
-    if array.ndim != 4:
-        raise ImageError(f"{what}: expected {expected}, received shape {np.shape(images)}; {_rank_advice(array.ndim)}")
+    if array.ndim != places + 2:
+        advice = _rank_advice(array.ndim, places)
+        raise ImageError(f"{what}: expected {expected}, received shape {np.shape(images)}; {advice}")
     if len(array) == 0:
         raise ImageError(f"{what}: expected at least one image, received shape {array.shape}")
     if 0 in array.shape:
         raise ImageError(f"{what}: expected {expected}, received shape {array.shape}, which has no pixels")
-    if input_shape is not None and len(input_shape) == 3:
+    if input_shape is not None and len(input_shape) == places + 1:
         _check_shape(array.shape, input_shape, expected, what)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
@@ -61,24 +66,26 @@ def _is_list(images: Any) -> bool:
     return isinstance(images, Sequence) and len(images) > 0
 
 
-def _describe(input_shape: Shape | None) -> str:
-    names = ("height", "width", "channels")
-    if input_shape is None or len(input_shape) != 3:
-        return "(n, height, width, channels)"
-    return f"(n, {', '.join(str(d) if d else name for d, name in zip(input_shape, names, strict=True))})"
+def _describe(input_shape: Shape | None, places: int) -> str:
+    names = (*AXES[places], "channels")
+    sides = (None,) * len(names) if input_shape is None or len(input_shape) != len(names) else input_shape
+    return f"(n, {', '.join(str(d) if d else name for d, name in zip(sides, names, strict=True))})"
 
 
-def _rank_advice(rank: int) -> str:
-    if rank == 2:
+def _rank_advice(rank: int, places: int) -> str:
+    if rank == 2 and places == 2:
         return "give a grey image its channel axis: image[..., None]"
-    return "one image is (height, width, channels)"
+    one = {1: "signal", 2: "image", 3: "volume"}[places]
+    return f"one {one} is ({', '.join(AXES[places])}, channels)"
 
 
 def _check_shape(shape: tuple[int, ...], wanted: Shape, expected: str, what: str) -> None:
     if all(w is None or d == w for d, w in zip(shape[1:], wanted, strict=True)):
         return
-    height, width, channels = wanted
     received = f"{what}: expected {expected}, received {shape}; "
+    if len(wanted) != 3:
+        raise ImageError(received + "give what the model takes, channels last")
+    height, width, channels = wanted
     if channels is not None and shape[3] != channels:
         if shape[1] == channels and (height is None or shape[2] == height):
             raise ImageError(received + "put the channels last: images.transpose(0, 2, 3, 1)")

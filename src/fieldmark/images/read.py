@@ -7,10 +7,12 @@ decoded, and whatever a decoder raises becomes one ImageError that names the fil
 from __future__ import annotations
 
 import glob
+import io
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -22,7 +24,7 @@ from fieldmark.errors import ImageError, unknown
 from fieldmark.progress import track
 
 Fit = Literal["crop", "stretch", "letterbox"]
-Opened = Path | Image.Image
+Opened = Path | Image.Image | io.BytesIO
 Source = str | os.PathLike[str] | Image.Image | np.ndarray
 
 FITS: tuple[Fit, ...] = ("crop", "stretch", "letterbox")
@@ -53,7 +55,10 @@ def read_images(
     """
     wanted = _check_request(size, channels, fit)
     opened = _expand(sources)
-    images = [_as_array(source, name, wanted, channels, fit) for name, source in track(opened, label="Reading images")]
+    with _quiet():
+        images = [
+            _as_array(source, name, wanted, channels, fit) for name, source in track(opened, label="Reading images")
+        ]
     for (name, _), image in zip(opened, images, strict=True):
         if image.shape != images[0].shape:
             raise ImageError(
@@ -61,6 +66,25 @@ def read_images(
                 "give size=(height, width) to bring all images to one size"
             )
     return np.stack(images)
+
+
+def read_one(
+    source: str | os.PathLike[str] | bytes | Image.Image,
+    size: int | tuple[int, int] | None = None,
+    channels: int = 3,
+    fit: Fit = "crop",
+    name: str | None = None,
+) -> np.ndarray:
+    """One image as `read_images` reads it, uint8 (height, width, channels), also from the bytes of a file.
+
+    name  what error messages call it. May be called in many threads at once: it leaves Python's warnings as they are,
+    which are the process's own, so that Pillow's remarks on odd metadata reach whoever listens. Raises ImageError.
+    """
+    wanted = _check_request(size, channels, fit)
+    if isinstance(source, bytes):
+        return _as_array(io.BytesIO(source), name or "image", wanted, channels, fit)
+    opened = source if isinstance(source, Image.Image) else Path(source)
+    return _as_array(opened, name or str(source), wanted, channels, fit)
 
 
 def find_images(patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -164,12 +188,10 @@ def _as_array(opened: Opened, name: str, size: tuple[int, int] | None, channels:
 def _decoded(source: Opened, name: str) -> Image.Image:
     """The one decoded picture in a file, upright. Every failure becomes an ImageError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bombs and odd metadata; the limit is checked here
-            if isinstance(source, Image.Image):
-                return _upright(source, name)
-            with Image.open(source, formats=_formats()) as file:
-                return _upright(file, name)
+        if isinstance(source, Image.Image):
+            return _upright(source, name)
+        with Image.open(source, formats=_formats()) as file:
+            return _upright(file, name)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -184,6 +206,14 @@ def _decoded(source: Opened, name: str) -> Image.Image:
     except Exception as error:  # a decoder's OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError, ...
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ImageError(f"{name}: truncated or damaged image ({reason}); get a whole copy of it") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings of bombs and odd metadata; the limit is checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _upright(file: Image.Image, name: str) -> Image.Image:
@@ -203,6 +233,8 @@ def _formats() -> list[str]:
 
 
 def _why_unknown(source: Opened) -> str:
+    if isinstance(source, io.BytesIO) and not source.getvalue():
+        return "the file is empty"
     if isinstance(source, Path) and source.stat().st_size == 0:
         return "the file is empty"
     return "not an image that can be read; expected JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
