@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldmark.classifier.backend import ensure_backend, is_torch_module
+from fieldmark.classifier.backend import ensure_backend
 from fieldmark.classifier.predictions import Predictions
+from fieldmark.classifier.subjects import make_subject
 from fieldmark.errors import FieldmarkError, ImageError, ModelError, TargetError
 from fieldmark.images import check_images
+from fieldmark.targets import Resolved, Rule
 
 if TYPE_CHECKING:
     from fieldmark.classifier.engine import Engine
     from fieldmark.classifier.head import Head
     from fieldmark.classifier.layers import LayerInfo
-    from fieldmark.classifier.subject import Subject
 
-GUESSED_SIZE = 224  # for models that take any size, until an image comes
+GUESSED_SIDES = {1: 256, 2: 224, 3: 32}  # for models that take any size, until an image comes
 
 
 class Classifier:
     """An image classifier as it is: a `keras.Model` on any backend, or a `torch.nn.Module` that eats (n, c, h, w).
 
+    Signals (n, l, c) and volumes (n, d, h, w, c) are images with another number of axes.
     A function from float32 images (n, h, w, c) to (n, classes) will do for methods that only ask for predictions.
 
     preprocess  function of float32 images (n, h, w, c) in the range they were given; returns what the model eats,
@@ -32,6 +34,11 @@ class Classifier:
     scores      "logits": look behind a final softmax or sigmoid, which is what explanations are best made of; or
                 "probabilities"
     output      which output to explain, by name or index, where the model has several
+    fixed       the other inputs of a model with several, by name: their value for one image, without a batch axis, the
+                same for every image; `fix` changes them. A torch module's are the arguments of its forward
+    image       the name of the image among the inputs, where it is a torch module's or a subclassed model's and not
+                the first
+    tokens      (height, width, tokens before them) of a vision transformer's grid, where their number leaves it open
     batch_size  images per pass
     fold        merge batch normalisation into the convolution before it within a pass, where that is proved to change
                 nothing and two images confirm it; False runs every layer as it is
@@ -48,6 +55,9 @@ class Classifier:
         *,
         scores: str = "logits",
         output: str | int | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        image: str | None = None,
+        tokens: tuple[int, int, int] | None = None,
         batch_size: int = 16,
         fold: bool = True,
     ) -> None:
@@ -59,11 +69,13 @@ class Classifier:
         self.wants = scores
         self.fold = fold
         self._given_labels = None if labels is None else [str(label) for label in labels]
-        self.subject = _subject(model)
+        self.tokens = None if tokens is None else _grid(tokens)
+        self.subject = make_subject(model, fixed, image)
         self.backend = ensure_backend()
         self.name = self.subject.name
         self._engine: Engine | None = None
         self._layers: dict[tuple[int, ...], list[LayerInfo]] = {}
+        self._choices: dict[tuple[int, ...], tuple[str, str]] = {}
         if self._known_shape() is not None:
             self._look(self._known_shape())
 
@@ -106,11 +118,11 @@ class Classifier:
 
     def layers(self) -> list[LayerInfo]:
         """Every layer in the order it is called, with its shape; the one that CAMs use by default is marked."""
-        from fieldmark.classifier.layers import choose_layer, mark_chosen
+        from fieldmark.classifier.layers import mark_chosen
 
         listed = self._listed()
         try:
-            return mark_chosen(listed, choose_layer(listed, self.name)[0])
+            return mark_chosen(listed, self._choice()[0])
         except FieldmarkError:
             return listed
 
@@ -120,23 +132,29 @@ class Classifier:
         Raises LayerError for an unknown name, for a model without a spatial layer, and with `spatial` for a layer
         whose output is not (height, width, channels).
         """
-        from fieldmark.classifier.layers import choose_layer, find_layer, require_spatial
+        from fieldmark.classifier.layers import find_layer, require_spatial
         from fieldmark.classifier.subject import refuse_opaque
 
         refuse_opaque(self.subject)
         if name is None:
-            return choose_layer(self._listed(), self.name)
+            return self._choice()
         found = find_layer(self._listed(), name, self.name)
         if spatial:
-            require_spatial(found, self._listed())
+            require_spatial(found, self._listed(), self.subject.places)
         return found.name, "as asked"
+
+    def fix(self, fixed: Mapping[str, Any]) -> None:
+        """Hold inputs other than the image at new values, as `fixed=` does; costs no new compilation."""
+        self.subject.fix(fixed)
 
     # What it says
 
     def prepare(self, images: Any) -> tuple[np.ndarray, np.ndarray]:
         """(images checked, (n, h, w, c); x float32, what the model eats, channels last). Raises ImageError."""
         expected = self.input_shape if self.preprocess is None else None
-        checked = check_images(images, expected)
+        if self.subject.flat and np.ndim(images) < self.subject.places + 2 and np.shape(images)[-1:] != (1,):
+            images = np.asarray(images)[..., None]
+        checked = check_images(images, expected, places=self.subject.places)
         x = self._preprocessed(checked)
         self._look(x.shape[1:])
         self.engine.check_folding(x)
@@ -179,17 +197,16 @@ class Classifier:
                 raise
             except Exception as error:
                 raise ImageError(f"preprocess failed: {type(error).__name__}: {error}".splitlines()[0]) from error
-            fed = check_images(fed, self.input_shape, what="preprocess result")
+            fed = check_images(fed, self.input_shape, what="preprocess result", places=self.subject.places)
             if len(fed) != len(images):
                 raise ImageError(f"preprocess: expected {len(images)} images back, received {len(fed)}")
         return np.ascontiguousarray(fed, dtype=np.float32)
 
     def _known_shape(self) -> tuple[int, ...] | None:
-        shape = self.input_shape
-        if shape is None or len(shape) != 3:
+        shape, places = self.input_shape, self.subject.places
+        if shape is None or len(shape) != places + 1:
             return None
-        height, width, channels = shape
-        return (height or GUESSED_SIZE, width or GUESSED_SIZE, channels or 3)
+        return (*(side or GUESSED_SIDES[places] for side in shape[:-1]), shape[-1] or 3)
 
     def _look(self, shape: tuple[int, ...] | None) -> None:
         """Record one pass at `shape`: the layers, and the first time the head."""
@@ -197,6 +214,7 @@ class Classifier:
             return
         if shape in self._layers:
             self._layers[shape] = self._layers.pop(shape)  # the shape seen last is the one that is listed
+            self.engine.layouts = {info.name: info.layout for info in self._layers[shape]}
             return
         from fieldmark.classifier.engine import Engine
         from fieldmark.classifier.folding import find_pairs
@@ -210,11 +228,33 @@ class Classifier:
             logits = self.wants == "logits" or (self.subject.opaque and is_distribution(head.scores(seen.output)))
             pairs = find_pairs(self.subject, seen) if self.fold else ()
             self._engine = Engine(self.subject, head, logits=logits, batch_size=self.batch_size, pairs=pairs)
-        self._layers[shape] = list_layers(seen, self.subject.channels_first)
+        self._layers[shape] = list_layers(seen, self.subject, shape, self.tokens)
+        self._engine.layouts = {info.name: info.layout for info in self._layers[shape]}
 
     def _listed(self) -> list[LayerInfo]:
         _ = self.engine  # says what to do when no image has come yet
         return next(reversed(self._layers.values()))
+
+    def _choice(self) -> tuple[str, str]:
+        """The layer of choice and why, for the shape seen last."""
+        from fieldmark.classifier.layers import choose_layer
+
+        listed = self._listed()
+        shape = next(reversed(self._layers))
+        if shape not in self._choices:
+            self._choices[shape] = choose_layer(listed, self.name, self._reaching)
+        return self._choices[shape]
+
+    def _reaching(self, names: Sequence[str]) -> list[bool]:
+        """Whether a change at each of these layers' maps changes the best score of noise."""
+        shape = next(reversed(self._layers))
+        noise = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+
+        def largest(_values: np.ndarray, gradients: np.ndarray, _scores: np.ndarray) -> np.ndarray:
+            return np.abs(gradients).reshape(len(gradients), -1).max(axis=1)
+
+        found = self.engine.gradients(noise, Resolved(Rule("top"), None), at=tuple(names), reduce=largest)
+        return [bool(value[0] > 0) for value in found.values]
 
     def __repr__(self) -> str:
         if self._engine is None:
@@ -230,25 +270,9 @@ def is_distribution(scores: Any) -> bool:
     return values.shape[1] > 1 and bool((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3))
 
 
-def _subject(model: Any) -> Subject:
-    if is_torch_module(model):
-        ensure_backend(torch_module=True)
-        from fieldmark.classifier.torch_subject import TorchSubject
+def _grid(tokens: Any) -> Any:
+    from fieldmark.classifier.layout import Grid
 
-        return TorchSubject(model)
-    ensure_backend()
-    import keras
-
-    if isinstance(model, keras.Model):
-        from fieldmark.classifier.keras_subject import KerasSubject
-
-        return KerasSubject(model)
-    if callable(model) and not isinstance(model, type):
-        from fieldmark.classifier.function_subject import FunctionSubject
-
-        return FunctionSubject(model)
-    raise ModelError(
-        "expected a keras.Model (Keras 3), a torch.nn.Module or a function from images to scores, received "
-        f"{type(model).__module__}.{type(model).__name__}"
-        + ("; read files with fieldmark.load" if isinstance(model, str) else "")
-    )
+    if len(tokens) != 3 or not all(isinstance(n, int) and n >= 0 for n in tokens) or tokens[0] * tokens[1] < 2:
+        raise ModelError(f"tokens={tokens!r}: expected (height, width, tokens before them), such as (14, 14, 1)")
+    return Grid((tokens[0], tokens[1]), tokens[2])

@@ -19,6 +19,7 @@ from fieldmark.classifier.feature_gradients import FeatureGradient, feature_grad
 from fieldmark.classifier.folding import Pair, folded
 from fieldmark.classifier.head import Head
 from fieldmark.classifier.incremental import Incremental
+from fieldmark.classifier.layout import Layout
 from fieldmark.classifier.masked import masked_scores
 from fieldmark.classifier.passes import Passes
 from fieldmark.classifier.path_gradients import PathGradient, path_gradients
@@ -65,6 +66,7 @@ class Engine:
         self.subject, self.head, self.logits = subject, head, logits
         self.pairs = tuple(pairs)  # convolutions and normalisations that run as one
         self._folding_checked = not pairs
+        self.layouts: Mapping[str, Layout] = {}  # of each layer, for the shape of image seen last
         self.incremental = Incremental(self)
         self.passes = Passes(lambda: subject.variables, batch_size, eager=subject.opaque)
 
@@ -78,7 +80,7 @@ class Engine:
         def traced(x: Any) -> tuple[Any, ...]:
             seen: dict[str, Any] = {}
             self.forward(x, {layer: lambda value: seen.setdefault(layer, value)})
-            return (self._last(seen[layer]),)
+            return (self.layout(layer).outward(seen[layer]),)
 
         return self.passes.over_batches(("activations", layer), traced, [x], f"Activations of {layer}")[0]
 
@@ -94,7 +96,7 @@ class Engine:
         def traced(x: Any) -> tuple[Any, ...]:
             seen: dict[str, Any] = {}
             scores = self.forward(x, {name: partial(seen.setdefault, name) for name in names})
-            return (*(self._last(seen[name]) for name in names), scores)
+            return (*(self.layout(name).outward(seen[name]) for name in names), scores)
 
         def finish(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
             return arrays if reduce is None else (*map(reduce, arrays[:-1]), arrays[-1])
@@ -172,7 +174,7 @@ class Engine:
         """(n, classes) when that layer's output is replaced by `activations` (channels last), all else being from x."""
 
         def traced(activations: Any, x: Any) -> tuple[Any, ...]:
-            return (self.forward(x, {layer: lambda _old: self._first(activations)}),)
+            return (self.forward(x, {layer: partial(self.layout(layer).inward, activations)}),)
 
         return self.passes.over_batches(("from", layer), traced, [activations, x], f"Scores from {layer}")[0]
 
@@ -186,7 +188,7 @@ class Engine:
             self.running(() if surgery else self._unseen_pairs(taps or {})),
             tapped(self.subject.layers, self.subject.method, taps or {}),
         ):
-            fed = self._first(x)
+            fed = Layout(self.subject.channels_first).inward(x, x)
             return self.read(self.head, surgery.call(self.subject, fed) if surgery else self.subject.call(fed))
 
     @contextmanager
@@ -229,7 +231,9 @@ class Engine:
             def spot(name: str) -> Callable[[Any], Any]:
                 def tap(value: Any) -> Any:
                     order.append(name)
-                    return watch(self._first(replaced[1]) if replaced and replaced[0] == name else value)
+                    if replaced and replaced[0] == name:
+                        value = self.layout(name).inward(replaced[1], value)
+                    return watch(value)
 
                 return tap
 
@@ -239,8 +243,8 @@ class Engine:
         values, gradients, scores, weights = autodiff.vjp(run, lambda scores: weigh(rule, scores, given))
         value, gradient = dict(zip(order, values, strict=True)), dict(zip(order, gradients, strict=True))
         return (
-            [value[n] if n == INPUT else self._last(value[n]) for n in names],
-            [gradient[n] if n == INPUT else self._last(gradient[n], targets=1) for n in names],
+            [value[n] if n == INPUT else self.layout(n).outward(value[n]) for n in names],
+            [gradient[n] if n == INPUT else self.layout(n).outward(gradient[n], targets=1) for n in names],
             scores,
             weights,
         )
@@ -265,20 +269,9 @@ class Engine:
         else:
             self.passes.forget()
 
-    def _first(self, value: Any) -> Any:
-        """From channels last to the subject's layout."""
-        rank = len(value.shape)
-        return ops.moveaxis(value, -1, 1) if self.subject.channels_first and rank > 2 else value
-
-    def _last(self, value: Any, targets: int = 0) -> Any:
-        """From the subject's layout to channels last, float32 where the model computes in half precision.
-
-        Gradients have `targets` = 1 axis more before the channels.
-        """
-        value = ops.cast(value, "float32")
-        if not self.subject.channels_first or len(value.shape) - targets < 3:
-            return value
-        return ops.moveaxis(value, 1 + targets, -1)
+    def layout(self, layer: str) -> Layout:
+        """How that layer's output becomes a map (n, h, w, c)."""
+        return self.layouts.get(layer, Layout(self.subject.channels_first))
 
 
 def weigh(rule: Rule, scores: Any, given: Any) -> Any:

@@ -27,10 +27,9 @@ def feature_gradients(engine: Engine, x: np.ndarray, layer: str, directions: np.
         def run(watch: autodiff.Watch) -> Any:
             seen: dict[str, Any] = {}
             engine.forward(watch(x), {layer: lambda value: seen.setdefault(layer, value)})
-            value = seen[layer]
-            rank = len(value.shape)
-            channels = 1 if engine.subject.channels_first and rank > 2 else rank - 1
-            means = ops.mean(value, axis=[axis for axis in range(1, rank) if axis != channels]) if rank > 2 else value
+            value = engine.layout(layer).outward(seen[layer])
+            axes = list(range(1, len(value.shape) - 1))
+            means = ops.mean(value, axis=axes) if axes else value
             return ops.sum(means * directions, axis=1, keepdims=True)
 
         _, gradients, scores, _ = autodiff.vjp(run, lambda scores: ops.expand_dims(ops.ones_like(scores), 1))

@@ -22,6 +22,8 @@ class FunctionSubject:
     method = "call"
     opaque = True
     channels_first = False
+    flat = False
+    places = 2
 
     def __init__(self, function: Callable[[np.ndarray], Any]) -> None:
         self.function = function
@@ -54,6 +56,16 @@ class FunctionSubject:
 
     def head(self, layer: Any) -> tuple[str, Mapping[str, Any]] | None:
         return None
+
+    def layout(self, kind: str) -> bool:
+        return False
+
+    def fix(self, values: Mapping[str, Any]) -> None:
+        """A function takes images and nothing else. Raises ModelError for any other input."""
+        if values:
+            raise ModelError(
+                f"model {self.name!r} is a function of images: bind other arguments with functools.partial"
+            )
 
     def inference(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -7,30 +7,70 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
+from keras import ops
 
-from fieldmark.classifier.subject import LINEAR, SIGMOID, SOFTMAX
+from fieldmark.classifier.inputs import SINGLE, Fixed, image_input, one_row
+from fieldmark.classifier.subject import LINEAR, SIGMOID, SOFTMAX, places_of
 
 
 class KerasSubject:
-    """Calls, lists and taps a `keras.Model` on whatever backend Keras runs."""
+    """Calls, lists and taps a `keras.Model` on whatever backend Keras runs.
+
+    fixed  the other inputs of a model with several: their value for one image, by name
+    image  the image's name where the model declares none and takes a dict
+    """
 
     method = "call"
     opaque = False
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, fixed: Fixed | None = None, image: str | None = None) -> None:
         self.model = model
         self.name: str = model.name
         self.layers: Mapping[str, Any] = dict(_walk(model, ""))
         formats = [getattr(layer, "data_format", None) for layer in self.layers.values()]
         self.channels_first = formats.count("channels_first") > formats.count("channels_last")
-        self.input_shape = self._input_shape()
+        declared = {value.name: tuple(value.shape[1:]) for value in getattr(model, "inputs", None) or ()}
+        self.declared = declared
+        self.image = image_input(self.name, declared, fixed or {}, image) if declared else image
+        self.fixed: dict[str, Any] = {}
+        self.fix(fixed or {})
+        shape = declared.get(self.image) if self.image else None
+        self.places = places_of([self.kind(layer) for layer in self.layers.values()], shape)
+        self.flat = shape is not None and len(shape) == self.places  # grey images without an axis for the channels
+        self.input_shape = None if shape is None else self._channels_last(shape)
 
     @property
     def variables(self) -> Sequence[Any]:
-        return self.model.variables
+        held = [value for value in self.fixed.values() if isinstance(value, keras.Variable)]
+        return [*self.model.variables, *held] if held else self.model.variables
+
+    def fix(self, values: Fixed) -> None:
+        """Hold other inputs at these values; kept as variables, so that a new value costs no new compilation."""
+        for name, value in values.items():
+            if isinstance(value, SINGLE):
+                self.fixed[name] = value
+                continue
+            row = one_row(name, value, self.declared.get(name))
+            held = self.fixed.get(name)
+            if isinstance(held, keras.Variable) and tuple(held.shape) == row.shape:
+                held.assign(row)
+            else:
+                kind = "float32" if row.dtype.kind == "f" else "int32"
+                self.fixed[name] = keras.Variable(row, trainable=False, dtype=kind, name=f"fixed_{len(self.fixed)}")
 
     def call(self, x: Any) -> Any:
-        return self.model(x, training=False)
+        if self.flat:
+            x = ops.squeeze(x, axis=-1)
+        if not self.fixed:
+            return self.model(x, training=False)
+        n = ops.shape(x)[0]
+        others = {
+            name: ops.broadcast_to(value, (n, *value.shape[1:])) if isinstance(value, keras.Variable) else value
+            for name, value in self.fixed.items()
+        }
+        if self.image is None:
+            return self.model(x, training=False, **others)
+        return self.model({self.image: x, **others}, training=False)
 
     def kind(self, layer: Any) -> str:
         return type(layer).__name__
@@ -48,12 +88,13 @@ class KerasSubject:
     def inference(self) -> AbstractContextManager[None]:
         return nullcontext()  # `call` passes training=False
 
-    def _input_shape(self) -> tuple[int | None, ...] | None:
-        shape = getattr(self.model, "input_shape", None) if getattr(self.model, "inputs", None) else None
-        if not isinstance(shape, tuple) or not shape or isinstance(shape[0], (tuple, list)):
-            return None
-        inner = tuple(shape[1:])
-        return (*inner[1:], inner[0]) if self.channels_first and inner else inner
+    def layout(self, kind: str) -> bool:
+        return self.channels_first
+
+    def _channels_last(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if self.flat:
+            return (*shape, 1)
+        return (*shape[1:], shape[0]) if self.channels_first and shape else shape
 
 
 def _walk(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:

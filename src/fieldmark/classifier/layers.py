@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
-from fieldmark.classifier.subject import Record
+from fieldmark.classifier.layout import PLAIN, Grid, Layout, grids
+from fieldmark.classifier.subject import Call, Record, Subject
 from fieldmark.classifier.taps import split_call
 from fieldmark.errors import LayerError, unknown
+
+STEPS_OVER = ("pool", "dropout", "flatten", "pad", "crop")
+
+Reaching = Callable[[Sequence[str]], Sequence[bool]]
 
 
 @dataclass(frozen=True)
 class LayerInfo:
     """One layer call: its path, type, output shape without batch (channels last), and whether CAMs use it by default.
 
-    A layer that is called twice is listed twice: `name` and `name#2`.
+    A layer that is called twice is listed twice: `name` and `name#2`. The tokens of a transformer whose grid is known
+    count as the feature map (h, w, c) that they are.
     """
 
     name: str
@@ -22,39 +29,103 @@ class LayerInfo:
     shape: tuple[int, ...]
     spatial: bool
     chosen: bool = False
+    layout: Layout = PLAIN
+    unsettled: tuple[Grid, ...] | None = None  # tokens that may lie in any of these grids, or in none known
+
+    @property
+    def is_tokens(self) -> bool:
+        return self.layout.grid is not None
 
 
-def list_layers(record: Record, channels_first: bool) -> list[LayerInfo]:
-    """Every layer call in order of completion."""
-    infos = []
+def list_layers(
+    record: Record, subject: Subject, image: tuple[int, ...], tokens: Grid | None = None
+) -> list[LayerInfo]:
+    """Every layer call in order of completion, for images of this shape (channels last).
+
+    tokens  the grid of a transformer's tokens where the user said it; else it is read off their number
+    """
+    infos: list[LayerInfo] = []
+    maps: list[tuple[int, ...]] = []
+    counts: set[int] = set()  # of tokens, met so far
     for call in record.calls:
-        shape = (*call.shape[1:], call.shape[0]) if channels_first and len(call.shape) == 3 else call.shape
-        infos.append(LayerInfo(call.name, call.kind, shape, _is_spatial(shape)))
+        info = _info(call, subject, tuple(image[:-1]), maps, tokens)
+        if info.is_tokens:
+            counts.add(call.shape[0])
+        elif info.spatial and counts & set(info.shape[:-1]):
+            info = replace(info, spatial=False)  # within attention: (heads, tokens, ...)
+        elif info.spatial:
+            maps.append(info.shape[:-1])
+        infos.append(info)
     return infos
 
 
-def _is_spatial(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[0] * shape[1] > 1
+def _info(
+    call: Call, subject: Subject, image: tuple[int, ...], maps: list[tuple[int, ...]], given: Grid | None
+) -> LayerInfo:
+    name, kind, shape, axes = call.name, call.kind, call.shape, subject.places
+    whole = call.output.shape[0] in (1, None)  # windows and sequences of crops come as more rows than images
+    if len(shape) == axes + 1:
+        first = subject.layout(kind)
+        shape = (*shape[1:], shape[0]) if first else shape
+        return LayerInfo(name, kind, shape, whole and prod(shape[:-1]) > 1, layout=Layout(channels_first=first))
+    if len(shape) != 2 or axes < 2 or not whole or shape[0] < 2:
+        return LayerInfo(name, kind, shape, False)
+    found = grids(shape[0], image, maps) if given is None else [given] if given.tokens == shape[0] else []
+    if len(found) == 1:
+        return LayerInfo(name, kind, (*found[0].places, shape[1]), True, layout=Layout(grid=found[0]))
+    return LayerInfo(name, kind, shape, False, unsettled=tuple(found))
 
 
-def choose_layer(layers: Sequence[LayerInfo], model: str) -> tuple[str, str]:
+def choose_layer(layers: Sequence[LayerInfo], model: str, reaching: Reaching | None = None) -> tuple[str, str]:
     """(name, reason): the last spatial feature map before pooling or flattening.
 
-    Pooling and dropout at the very end are stepped over; maps before the first convolution do not count.
+    Pooling, padding and dropout at the very end are stepped over; maps before the first convolution do not count. In
+    a transformer it is the last normalisation whose patches still reach the score, which `reaching` tells of names:
+    behind the last attention only the class token may be read.
     Raises LayerError for a model without one, and says which methods work.
     """
-    first = next((i for i, layer in enumerate(layers) if _convolves(layer)), len(layers))
-    spatial = [i for i in range(first, len(layers)) if layers[i].spatial]
-    own = [i for i in spatial if not _steps_over(layers[i]) and not _contains(layers, i)]
-    if not own:
+    first = next((i for i, layer in enumerate(layers) if _convolves(layer) or layer.is_tokens), len(layers))
+    own = [i for i in range(first, len(layers)) if layers[i].spatial]
+    own = [i for i in own if not _steps_over(layers[i]) and not _contains(layers, i)]
+    maps = [i for i in own if not layers[i].is_tokens]
+    after = maps[-1] if maps else -1
+    refuse_unsettled(layers[after + 1 :], model)
+    tokens = [i for i in own if i > after and _normalises(layers[i])] or ([] if maps else own)
+    if tokens:
+        return _choose_tokens([layers[i] for i in tokens], reaching)
+    if not maps:
         raise LayerError(
             f"model {model!r} has no spatial layer: expected a convolution whose output is (height, width, channels) "
             "with more than one pixel; class activation maps cannot be made, methods at the input (Gradients) work"
         )
-    chosen = layers[own[-1]]
-    after = next((layers[i].kind for i in range(own[-1] + 1, len(layers)) if not _contains(layers, i)), "the output")
-    h, w, c = chosen.shape
-    return chosen.name, f"last spatial feature map ({h} x {w}, {c} channels), before {after}"
+    chosen = layers[after]
+    then = next((layers[i].kind for i in range(after + 1, len(layers)) if not _contains(layers, i)), "the output")
+    size = " x ".join(map(str, chosen.shape[:-1]))
+    return chosen.name, f"last spatial feature map ({size}, {chosen.shape[-1]} channels), before {then}"
+
+
+def _choose_tokens(layers: Sequence[LayerInfo], reaching: Reaching | None) -> tuple[str, str]:
+    reached = [True] * len(layers) if reaching is None else list(reaching([layer.name for layer in layers]))
+    kept = [layer for layer, reaches in zip(layers, reached, strict=True) if reaches] or list(layers)
+    chosen = kept[-1]
+    grid = chosen.layout.grid
+    assert grid is not None
+    what = "normalisation" if _normalises(chosen) else "layer"
+    prefix = f", {grid.prefix} other token(s) before them" if grid.prefix else ""
+    size = " x ".join(map(str, grid.places))
+    return chosen.name, f"last {what} whose patches reach the score ({size} tokens{prefix})"
+
+
+def refuse_unsettled(layers: Sequence[LayerInfo], model: str) -> None:
+    """Raise LayerError where layers normalise tokens twice or more, as transformers do, and no grid is certain."""
+    found = [layer for layer in layers if layer.unsettled is not None and "layernorm" in layer.kind.lower()]
+    if len(found) < 2 or any(layer.is_tokens for layer in layers):
+        return
+    may = " or ".join(map(str, found[-1].unsettled or ())) or "none that fits the image"
+    raise LayerError(
+        f"model {model!r} has {found[-1].shape[0]} tokens: expected patches in a grid, after a few other tokens "
+        f"at most, found {may}; say which: Classifier(model, tokens=(height, width, tokens before them))"
+    )
 
 
 def mark_chosen(layers: Sequence[LayerInfo], name: str) -> list[LayerInfo]:
@@ -78,13 +149,14 @@ def find_layer(layers: Sequence[LayerInfo], name: str, model: str) -> LayerInfo:
     raise LayerError(unknown(f"layer in model {model!r}", name, [layer.name for layer in reversed(layers)]))
 
 
-def require_spatial(layer: LayerInfo, layers: Sequence[LayerInfo]) -> None:
+def require_spatial(layer: LayerInfo, layers: Sequence[LayerInfo], places: int = 2) -> None:
     """Raise LayerError unless the layer's output is a feature map (height, width, channels)."""
-    if len(layer.shape) == 3:
+    if len(layer.shape) == places + 1:
         return
     valid = ", ".join(other.name for other in [other for other in layers if other.spatial][:-7:-1])
+    wanted = {1: "length", 2: "height, width", 3: "depth, height, width"}[places]
     raise LayerError(
-        f"layer {layer.name!r}: expected a feature map (height, width, channels), received an output of shape "
+        f"layer {layer.name!r}: expected a feature map ({wanted}, channels), received an output of shape "
         f"{layer.shape}; " + (f"the last ones that are: {valid}" if valid else "this model has none")
     )
 
@@ -93,8 +165,12 @@ def _convolves(layer: LayerInfo) -> bool:
     return "conv" in layer.kind.lower()
 
 
+def _normalises(layer: LayerInfo) -> bool:
+    return "norm" in layer.kind.lower()
+
+
 def _steps_over(layer: LayerInfo) -> bool:
-    return any(word in layer.kind.lower() for word in ("pool", "dropout", "flatten"))
+    return any(word in layer.kind.lower() for word in STEPS_OVER)
 
 
 def _contains(layers: Sequence[LayerInfo], index: int) -> bool:

@@ -33,8 +33,9 @@ def load(
 
     model       a `.keras` or `.h5` file; an `.onnx` or `.tflite` file (a bare function: nothing to look into);
                 "keras:Xception" (any of keras.applications, with ImageNet weights, its own preprocessing and labels);
-                "demo:lite0"; or "module:function", code of yours found from the current folder that returns a Keras
-                model, a torch module, a function from images to scores, a Classifier, or (model, preprocess, labels)
+                "demo:lite0" or "demo:sketchbirds"; or "module:function", code of yours found from the current folder
+                that returns a Keras model, a torch module, a function from images to scores, a Classifier, or
+                (model, preprocess, labels)
     trust_model_code  load a file that carries code (Lambda layers, functions); that code then runs on this machine
     preprocess  a function, its "module:function", or "none", "0-1", "-1-1", "imagenet", "caffe" (see
                 `fieldmark.classifier.preprocessing`); None: what comes with the model, if anything does

@@ -1,4 +1,4 @@
-"""Models by name: `keras:Xception` and its kin with ImageNet weights, `demo:lite0`."""
+"""Models by name: `keras:Xception` and its kin with ImageNet weights, `demo:lite0`, `demo:sketchbirds`."""
 
 from __future__ import annotations
 
@@ -43,12 +43,15 @@ def from_keras(name: str) -> Source:
 
 
 def from_demo(name: str) -> Source:
-    """EfficientNet-Lite0 out of the extra `demo`: the only model that comes with fieldmark."""
-    from fieldmark.demo.lite0 import labels, lite0, preprocess
+    """EfficientNet-Lite0 out of the extra `demo`, or the small network of the sketch birds, which ships with fieldmark."""
+    from fieldmark.demo import lite0
+    from fieldmark.demo.sketchbirds import network
 
-    if name != "lite0":
-        raise ModelError(unknown("demo model", name, ["lite0"]))
-    return Source(lite0(), preprocess, labels())
+    if name == "lite0":
+        return Source(lite0.lite0(), lite0.preprocess, lite0.labels())
+    if name == "sketchbirds":
+        return Source(network.model(), network.preprocess, network.labels())
+    raise ModelError(unknown("demo model", name, ["lite0", "sketchbirds"]))
 
 
 def _networks() -> dict[str, ModuleType]:

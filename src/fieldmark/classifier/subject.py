@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ class Subject(Protocol):
     name: str
     method: str  # the attribute of a layer that a tap replaces
     opaque: bool  # a bare function: nothing to trace, tap or differentiate
-    channels_first: bool  # whether it eats and makes (n, c, h, w)
+    channels_first: bool  # whether it eats (n, c, h, w)
+    places: int  # axes beside the channels: 1 for signals, 2 for images, 3 for volumes
+    flat: bool  # whether it eats grey images without an axis for the channels
     input_shape: tuple[int | None, ...] | None  # (h, w, c), or None where the model does not say
     layers: Mapping[str, Any]  # every layer at every depth by its path, in the order of definition
 
@@ -39,6 +42,14 @@ class Subject(Protocol):
         """The name of the layer's type."""
         ...
 
+    def layout(self, kind: str) -> bool:
+        """Whether layers of this type put the channels first."""
+        ...
+
+    def fix(self, values: Mapping[str, Any]) -> None:
+        """Hold inputs other than the image at these values, one image's each."""
+        ...
+
     def head(self, layer: Any) -> tuple[str, Mapping[str, Any]] | None:
         """(softmax/sigmoid/linear, the attributes to set on this layer to see behind it), None if it is no head."""
         ...
@@ -46,6 +57,26 @@ class Subject(Protocol):
     def inference(self) -> AbstractContextManager[None]:
         """Everything in inference mode for the length of a call; put back after."""
         ...
+
+
+_CONVOLUTION = re.compile(r"conv.*?([123])d", re.IGNORECASE)
+_SEQUENCES = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "RNN")
+
+
+def places_of(kinds: Sequence[str], shape: Sequence[int | None] | None) -> int:
+    """1 for a model of signals (n, l, c), 2 of images, 3 of volumes: by its input, else by its first convolution.
+
+    An input with as many axes as that convolution moves along has none for the channels; one of two axes is a grey
+    image, unless the model convolves in 1D or is recurrent.
+    """
+    found = (_CONVOLUTION.search(kind) for kind in kinds)
+    rank = next((int(match.group(1)) for match in found if match), 0)
+    if shape is None or len(shape) not in (2, 3, 4):
+        return rank or 2
+    if rank == len(shape):
+        return rank
+    recurrent = any(kind in _SEQUENCES for kind in kinds)
+    return 2 if len(shape) == 2 and rank != 1 and not recurrent else len(shape) - 1
 
 
 # The methods that ask for nothing but predictions; a test compares this with what every explainer does.
@@ -119,6 +150,7 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             ends.extend((subject.call(x), x))
         return 0
 
+    sides = {2: "length, ", 3: "height, width, ", 4: "depth, height, width, "}.get(len(shape), "")
     fed = (shape[-1], *shape[:-1]) if subject.channels_first else shape
     try:
         with autodiff.quiet(), subject.inference():
@@ -130,7 +162,7 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
         raise
     except Exception as error:
         raise ModelError(
-            f"model {subject.name!r} cannot be called on one image of shape {shape} (height, width, channels): "
+            f"model {subject.name!r} cannot be called on one image of shape {shape} ({sides}channels): "
             f"{_first_line(error)}"
         ) from error
     return Record(tuple(calls), *ends)

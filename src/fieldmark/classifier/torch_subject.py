@@ -8,31 +8,59 @@ from typing import Any
 
 import torch
 
-from fieldmark.classifier.subject import SIGMOID, SOFTMAX
+from fieldmark.classifier.inputs import SINGLE, Fixed, one_row
+from fieldmark.classifier.subject import SIGMOID, SOFTMAX, places_of
+
+LAST = ("Linear", "LayerNorm", "RMSNorm")  # act on the last axis, whatever the layout around them
 
 
 class TorchSubject:
-    """Calls, lists and taps a `torch.nn.Module` that eats (n, c, h, w)."""
+    """Calls, lists and taps a `torch.nn.Module` that eats (n, c, h, w).
+
+    fixed  the other arguments of its forward: their value for one image, by name; True, False, None and words as such
+    image  the image's name in forward; None: its first argument
+    """
 
     method = "forward"
     opaque = False
     channels_first = True
+    flat = False
     input_shape: tuple[int | None, ...] | None = None
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, fixed: Fixed | None = None, image: str | None = None) -> None:
         self.model = model
         self.name = type(model).__name__
+        self.image = image
         self.layers: Mapping[str, Any] = {name: layer for name, layer in model.named_modules() if name}
+        self.places = places_of([self.kind(layer) for layer in self.layers.values()], None)
+        self.fixed: dict[str, Any] = {}
+        self.fix(fixed or {})
 
     @property
     def variables(self) -> Sequence[Any]:
         return ()
 
+    def fix(self, values: Fixed) -> None:
+        """Hold other inputs at these values."""
+        for name, value in values.items():
+            self.fixed[name] = value if isinstance(value, SINGLE) else torch.as_tensor(one_row(name, value))
+
     def call(self, x: Any) -> Any:
-        parameter = next(self.model.parameters(), None)
-        if parameter is not None and x.device != parameter.device:
-            x = x.to(parameter.device)
-        return self.model(x)
+        parameter = next((p for p in self.model.parameters() if p.is_floating_point()), None)
+        if parameter is not None:
+            x = x.to(parameter.device, parameter.dtype)
+        others = {name: self._rows(value, x) for name, value in self.fixed.items()}
+        return self.model(x, **others) if self.image is None else self.model(**{self.image: x}, **others)
+
+    def _rows(self, value: Any, x: Any) -> Any:
+        """A fixed value for every row of x, in its precision where it is no whole number."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        value = value.to(x.device, x.dtype if value.is_floating_point() else value.dtype)
+        return value.expand(len(x), *value.shape[1:])
+
+    def layout(self, kind: str) -> bool:
+        return kind not in LAST
 
     def kind(self, layer: Any) -> str:
         return type(layer).__name__

@@ -179,33 +179,34 @@ class LayerCAM:
 
 def cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w): behind pooling the gradient at any pixel is the class's weight over the number of pixels."""
-    return grad_cam(activations, gradients) * (activations.shape[1] * activations.shape[2])
+    return grad_cam(activations, gradients) * np.float32(np.prod(activations.shape[1:-1]))
 
 
 def grad_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    return weighted(activations, gradients.mean(axis=(2, 3)))
+    return weighted(activations, gradients.mean(axis=places(gradients)))
 
 
 def grad_cam_plus_plus(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    totals = activations.sum(axis=(1, 2))[:, None, None, None]
+    totals = np.expand_dims(activations.sum(axis=places(activations, 1)), tuple(range(1, gradients.ndim - 1)))
     # alpha ReLU(g) = ReLU(g) / (2 + g sum A): nothing is to be squared or cubed, and only positive gradients count.
     positive = np.maximum(gradients, 0)
     denominator = positive * totals + 2
     shares = np.divide(positive, denominator, out=np.zeros_like(positive), where=denominator != 0)
-    return weighted(activations, shares.sum(axis=(2, 3)))
+    return weighted(activations, shares.sum(axis=places(shares)))
 
 
 def hires_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    return np.einsum("nhwc,nthwc->nthw", activations, gradients).astype(np.float32)
+    return np.einsum("n...c,nt...c->nt...", activations, gradients).astype(np.float32)
 
 
 def xgrad_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """(n, t, h, w), signed, from activations (n, h, w, c) and gradients (n, t, h, w, c)."""
-    shares = np.einsum("nhwc,nthwc->ntc", activations, gradients)
-    totals = np.broadcast_to(activations.sum(axis=(1, 2))[:, None], shares.shape)
+    n, t, *_, c = gradients.shape
+    shares = np.einsum("npc,ntpc->ntc", activations.reshape(n, -1, c), gradients.reshape(n, t, -1, c))
+    totals = np.broadcast_to(activations.sum(axis=places(activations, 1))[:, None], shares.shape)
     return weighted(activations, np.divide(shares, totals, out=np.zeros_like(shares), where=totals != 0))
 
 
@@ -216,12 +217,19 @@ def layer_cam(activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
 
 def weighted(activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(n, t, h, w): the sum over channels of weights (n, t, c) times feature maps (n, h, w, c)."""
-    return np.einsum("nhwc,ntc->nthw", activations, weights, optimize=True).astype(np.float32)
+    n, *size, c = activations.shape
+    maps = np.einsum("npc,ntc->ntp", activations.reshape(n, -1, c), weights, optimize=True)
+    return maps.reshape(n, -1, *size).astype(np.float32)
+
+
+def places(values: np.ndarray, first: int = 2) -> tuple[int, ...]:
+    """The axes between `first` and the channels: height and width, or what signals and volumes have."""
+    return tuple(range(first, values.ndim - 1))
 
 
 def over_rms(gradients: np.ndarray) -> np.ndarray:
     """Gradients (n, t, h, w, c) over their root mean square per image and target; zeros stay zero."""
-    rms = np.sqrt(np.square(gradients).mean(axis=(2, 3, 4), keepdims=True))
+    rms = np.sqrt(np.square(gradients).mean(axis=(*places(gradients), gradients.ndim - 1), keepdims=True))
     return np.divide(gradients, rms, out=np.zeros_like(gradients), where=rms > 0)
 
 
@@ -239,7 +247,8 @@ def require_pooled_linear(classifier: Classifier, layer: str, x: np.ndarray) -> 
     rng = np.random.default_rng(0)
     reasons = []
     for scale in PROBE_SCALES:
-        p, q = scale * (rng.normal(size=(2, 1, 1, shape[-1])) + rng.normal(size=(2, *shape)))
+        means = rng.normal(size=(2, *[1] * (len(shape) - 1), shape[-1]))
+        p, q = scale * (means + rng.normal(size=(2, *shape)))
         shifted = np.roll(p.reshape(-1, shape[-1]), 1, axis=0).reshape(shape)
         maps = np.stack([p, q, (p + q) / 2, shifted, p]).astype(np.float32)
         images = np.concatenate([np.repeat(x, 4, axis=0), -1 - x])
