@@ -6,8 +6,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from fieldmark.classifier.sizes import image_shape
 from fieldmark.cli.screen import Screen, printable
-from fieldmark.cli.work import ModelRequest, image_shape
+from fieldmark.cli.work import ModelRequest
 from fieldmark.errors import LayerError
 
 

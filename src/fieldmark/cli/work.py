@@ -11,12 +11,10 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.loading import load
-from fieldmark.errors import FieldmarkError, ImageError, unknown
+from fieldmark.classifier.sizes import check_file_channels, image_shape
+from fieldmark.errors import FieldmarkError, unknown
 from fieldmark.images import FITS, read_images
 from fieldmark.images.read import Fit
-
-USUAL_SIZE = 224  # pixels, for models that take any size
-FILE_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +53,8 @@ class Pictures:
 def read_pictures(classifier: Classifier, files: list[Path], fit: Fit, size: tuple[int, int] | None) -> Pictures:
     """Read every file at the size the model takes. One bad file refuses all, before anything is computed."""
     height, width, channels = image_shape(classifier, size)
-    if channels not in FILE_CHANNELS:
-        raise ImageError(
-            f"model {classifier.name!r} takes images of {channels} channels; image files have 1, 3 or 4: "
-            "use fieldmark from Python with arrays"
-        )
+    check_file_channels(classifier, channels)
     return Pictures(files, short_names(files), read_images(files, (height, width), channels, fit))
-
-
-def image_shape(classifier: Classifier, size: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) that files are read at: the model's, where it says; else `size`, else 224 x 224 RGB."""
-    shape = classifier.input_shape
-    if shape is not None and len(shape) != 3:
-        raise FieldmarkError(
-            f"model {classifier.name!r}: expected an input (height, width, channels), received {shape}; "
-            "fieldmark explains image classifiers"
-        )
-    height, width, channels = shape or (None, None, None)
-    if size is not None:
-        fits = height in (None, size[0]) and width in (None, size[1])
-        if not fits and classifier.preprocess is None:
-            raise FieldmarkError(f"--size: model {classifier.name!r} takes {height} x {width} pixels; leave --size out")
-        height, width = size
-    return height or USUAL_SIZE, width or USUAL_SIZE, channels or 3
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
