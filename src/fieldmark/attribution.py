@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,15 @@ OPTIONAL = ("images", "variance", "pictures")
 class Attribution:
     """Maps of n images for t targets, raw and unscaled, with their provenance.
 
-    maps           float32 (n, t, h, w), at the method's native resolution; larger means more evidence
+    maps           float32 (n, t, h, w), at the method's native resolution; larger means more evidence. Of signals
+                   (n, t, length), of volumes (n, t, depth, h, w)
     scores         float32 (n, t): the score that was explained, the sum of weight times output
     probabilities  float32 (n, t): the probability of the class; NaN where the target is not one class
     classes        int64 (n, t): the class index; -1 where the target is not one class
     targets        n tuples of t strings: what each t means for that image, in words
     provenance     JSON-able: method, parameters, layer, target, seed, scores, model, versions, backend, ...
-    images         (n, H, W, c) as they were given (uint8 or float), or None
-    variance       float32 (n, t, h, w): the squared standard error of each value of a sampled map, or None
+    images         (n, H, W, c) as they were given (uint8 or float), or None; (n, length, c), (n, depth, H, W, c)
+    variance       float32, shaped as the maps: the squared standard error of each value of a sampled map, or None
     pictures       float32 (n, t, h, w, c): the image made for each target, where the method makes one, or None
     signed         whether negative values mean "evidence against" (else the map is an amount, >= 0)
     warnings       one sentence each: why a map may be blank or wrong
@@ -52,8 +54,10 @@ class Attribution:
     warnings: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        if self.maps.ndim != 4:
-            raise FieldmarkError(f"maps: expected (n, t, h, w), received shape {self.maps.shape}")
+        if self.maps.ndim not in (3, 4, 5):
+            raise FieldmarkError(
+                f"maps: expected (n, t, h, w), (n, t, length) or (n, t, depth, h, w), received shape {self.maps.shape}"
+            )
         for name in ("scores", "probabilities", "classes"):
             shape = getattr(self, name).shape
             if shape != self.maps.shape[:2]:
@@ -64,19 +68,27 @@ class Attribution:
         return len(self.maps)
 
     def __repr__(self) -> str:
-        n, t, h, w = self.maps.shape
+        n, t, *size = self.maps.shape
         layer = f" at {self.provenance['layer']}" if self.provenance.get("layer") else ""
-        return f"<Attribution {self.provenance.get('method', '?')}{layer}: {n} images x {t} targets, maps {h} x {w}>"
+        shape = " x ".join(map(str, size))
+        return f"<Attribution {self.provenance.get('method', '?')}{layer}: {n} images x {t} targets, maps {shape}>"
 
-    def resized(self, size: tuple[int, int] | None = None) -> np.ndarray:
-        """The maps enlarged bilinearly (pixel centres aligned) to `size` (height, width), by default the image's.
+    def _repr_html_(self) -> str:
+        """The panel of the first images and what made it, for notebooks; see `fieldmark.figures.notebook_html`."""
+        from fieldmark.figures import notebook_html
 
-        Returns float32 (n, t, height, width); values are interpolated, never rescaled.
+        return notebook_html(self)
+
+    def resized(self, size: tuple[int, ...] | None = None) -> np.ndarray:
+        """The maps enlarged linearly (pixel centres aligned) to `size` (height, width), by default the image's.
+
+        Returns float32 (n, t, height, width); values are interpolated, never rescaled. Maps of signals take (length,),
+        of volumes (depth, height, width).
         """
         if size is None:
             if self.images is None:
                 raise FieldmarkError("resized(): this attribution carries no images; give size=(height, width)")
-            size = (int(self.images.shape[1]), int(self.images.shape[2]))
+            size = tuple(int(length) for length in self.images.shape[1:-1])
         return resize_maps(self.maps, size)
 
     def plot(self, **options: Any) -> Figure:
@@ -84,6 +96,60 @@ class Attribution:
         from fieldmark.figures import panel
 
         return panel(self, **options)
+
+    def to_shap(self) -> Any:
+        """A `shap.Explanation` that `shap.image_plot` draws: one output a target. Needs shap (extra `shap`).
+
+        values (n, H, W, 1, t): the maps at the image's size, each pixel with its share of its cell, so that a map's
+        sum stays what it was. data: the images as uint8 RGB. base_values is NaN: only methods with a baseline have
+        one. Raises FieldmarkError without images, and where shap is missing.
+        """
+        from fieldmark.figures.scale import to_rgb
+
+        shap = _optional("shap", "to_shap()")
+        if self.images is None or self.maps.ndim != 4:
+            raise FieldmarkError("to_shap(): expected maps (n, t, h, w) with their images; explain the images again")
+        h, w = self.maps.shape[2:]
+        resized = self.resized()
+        values = np.moveaxis(resized, 1, -1)[..., None, :] * (h * w / (resized.shape[2] * resized.shape[3]))
+        names = [list(row) for row in self.targets]
+        same = all(row == names[0] for row in names)  # one line of labels above the figure, else one an image
+        return shap.Explanation(
+            values=values,
+            base_values=np.full(self.maps.shape[:2], np.nan, np.float32),
+            data=to_rgb(self.images),
+            output_names=names[0] if same else np.array(names),
+        )
+
+    def to_xarray(self) -> Any:
+        """The maps as an `xarray.DataArray` (image, target, y, x). Needs xarray (extra `xarray`).
+
+        y and x are the centres of the map's pixels, in pixels of the image where it is known (0.5 is the centre of
+        the first). Coordinates of (image, target): label, class, score, probability. attrs: provenance and warnings
+        as JSON, signed. Raises FieldmarkError where xarray is missing.
+        """
+        xarray = _optional("xarray", "to_xarray()")
+        axes = {3: ("x",), 4: ("y", "x"), 5: ("z", "y", "x")}[self.maps.ndim]
+        size = self.maps.shape[2:] if self.images is None else self.images.shape[1:-1]
+        places = zip(axes, self.maps.shape[2:], size, strict=True)
+        pair = ("image", "target")
+        return xarray.DataArray(
+            self.maps,
+            name=str(self.provenance.get("method", "map")),
+            dims=(*pair, *axes),
+            coords={
+                **{axis: (np.arange(cells) + 0.5) * (length / cells) for axis, cells, length in places},
+                "label": (pair, np.array(self.targets, dtype=str).reshape(self.scores.shape)),
+                "class": (pair, self.classes),
+                "score": (pair, self.scores),
+                "probability": (pair, self.probabilities),
+            },
+            attrs={
+                "provenance": json.dumps(self.provenance, default=str),
+                "signed": int(self.signed),
+                "warnings": json.dumps(self.warnings),
+            },
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything to one `.npz` file (no pickles); an existing file is replaced only when all is written."""
@@ -136,11 +202,41 @@ class Attribution:
         )
 
 
-def resize_maps(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear resize of the last two axes to `size` (height, width), half-pixel centres, in float32."""
+def _optional(name: str, what: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise FieldmarkError(f"{what}: expected the package {name}; pip install 'fieldmark[{name}]'") from None
+
+
+def resize_maps(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Linear resize of the last axes to `size`, half-pixel centres, in float32; (height, width) or one for each axis.
+
+    Averaged over what a pixel covers where maps get smaller, as Pillow does.
+    """
+    maps = maps.astype(np.float32, copy=False)
+    if maps.shape[-len(size) :] == tuple(size):
+        return maps
+    if len(size) != 2:
+        for axis, length in enumerate(size, start=maps.ndim - len(size)):
+            weights = axis_weights(length, maps.shape[axis])
+            maps = np.moveaxis(np.moveaxis(maps, axis, -1) @ weights.T, -1, axis)
+        return maps
     height, width = size
-    if maps.shape[-2:] == (height, width):
-        return maps.astype(np.float32, copy=False)
-    flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float32)
+    flat = maps.reshape(-1, *maps.shape[-2:])
     out = [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in flat]
     return np.stack(out).reshape(*maps.shape[:-2], height, width)
+
+
+def axis_weights(length: int, cells: int, start: float = 0.0, stop: float | None = None) -> np.ndarray:
+    """Weights (length, cells) that resize one axis linearly: of each pixel, the shares of the map's cells.
+
+    The cells lie side by side from `start` to `stop`, in pixels; where a pixel's centre is outside, its row is NaN.
+    """
+    stop = length if stop is None else stop
+    centre = (np.arange(length) + 0.5 - start) * (cells / (stop - start))
+    reach = max(1.0, cells / (stop - start))
+    weights = np.maximum(0, 1 - np.abs(np.arange(cells) + 0.5 - centre[:, None]) / reach)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    weights[(centre < 0) | (centre > cells)] = np.nan
+    return np.asarray(weights, np.float32)

@@ -208,7 +208,7 @@ def test_neither_pyplot_nor_the_users_settings_are_touched() -> None:
         ),
         (
             lambda: panel(sample(60, 4, size=(4, 4, 1)), columns=1),
-            "panel: expected at most 436 inches a side, received 5 x 728; "
+            "panel: expected at most 436 inches a side, received 5 x 763; "
             "choose some images with images=[...] or write a report",
         ),
         (lambda: panel(sample(), alpha=-1), "alpha: expected a number from 0 to 1, received -1"),

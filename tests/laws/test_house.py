@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "fieldmark"
 # Bottom to top: a part may import its own stratum (without a cycle) and those before it. Errors, targets and images
 # of numbers know nothing above them; the pages and the command line know everything.
 STRATA = (
-    {"errors", "progress", "targets", "attribution", "images"},
+    {"errors", "progress", "notebook", "targets", "attribution", "images"},
     {"figures"},
     {"classifier"},
     {"explainers"},
@@ -31,7 +31,7 @@ STRATA = (
     {"cli"},
 )
 RANK = {part: rank for rank, parts in enumerate(STRATA) for part in parts}
-FIGURES_MAY_IMPORT = {"attribution", "errors", "figures"}
+FIGURES_MAY_IMPORT = {"attribution", "errors", "figures", "notebook"}
 # Attribution.plot() draws itself: a method, so the import waits until somebody draws.
 LATE = {("attribution", "figures")}
 # The demo's network is a model like any other, and `demo:lite0` is a name that the loader knows.

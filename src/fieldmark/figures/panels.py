@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from fieldmark.attribution import Attribution
-from fieldmark.errors import FieldmarkError
-from fieldmark.figures.colours import LEVELS, WORDS, colour_table
-from fieldmark.figures.overlay import ALPHA, FADE, blend, overlay, show
-from fieldmark.figures.page import ALERT, INK, Page, Panel, Words
-from fieldmark.figures.scale import Scale, check_fraction, scales_of, to_rgb
-from fieldmark.figures.text import clean, percent
+from fieldmark.errors import FieldmarkError, unknown
+from fieldmark.figures.cells import Cell, Look, Photo, map_cell, photo_cell, photos_of
+from fieldmark.figures.layout import draw
+from fieldmark.figures.overlay import ALPHA, FADE
+from fieldmark.figures.page import Panel
+from fieldmark.figures.registration import seen_box
+from fieldmark.figures.scale import Scale, check_fraction, limit_of, scales_of, to_rgb
+from fieldmark.figures.text import clean
+
+# Others find the words of a figure here.
+from fieldmark.figures.words import describe_place, describe_scale, describe_score, legend_text
+
+__all__ = ["describe_place", "describe_scale", "describe_score", "legend_text", "overlay_figure", "panel"]
 
 MOST_IMAGES = 60
 MOST_COLUMNS = 12
+STYLES: dict[str, dict[str, Any]] = {
+    "overlay": {"alpha": ALPHA, "fade": FADE, "pale": 0.0, "shared_scale": False},
+    "shap": {"alpha": 1.0, "fade": 1.0, "pale": 0.8, "shared_scale": True},
+}
+"""What a style stands for: overlay, colours over the photograph; shap, over a pale grey one, all on one scale."""
 
 _COLUMNS = 6
-_MARGIN = 0.2
-_GAP = 0.16
-_LEGEND = 1.9
-_SIDES = (200, 800)
-_GREY = 165
-
-
-@dataclass(frozen=True)
-class Look:
-    """How all the maps of one figure are drawn."""
-
-    alpha: float = ALPHA
-    fade: float = FADE
-    colours: str | None = None
-    shared_scale: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One picture with the words under it."""
-
-    picture: np.ndarray
-    words: tuple[Words, ...]
 
 
 def panel(
@@ -52,45 +40,65 @@ def panel(
     *,
     images: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
+    captions: Sequence[str] | None = None,
     columns: int | None = None,
     original: bool = True,
     title: str | None = None,
-    alpha: float = ALPHA,
-    fade: float = FADE,
+    style: str = "overlay",
+    alpha: float | None = None,
+    fade: float | None = None,
+    pale: float | None = None,
     colours: str | None = None,
-    shared_scale: bool = False,
+    contours: int = 0,
+    shared_scale: bool | None = None,
+    limit: float | Sequence[float] | None = None,
+    originals: Sequence[np.ndarray] | np.ndarray | None = None,
+    fit: str = "crop",
 ) -> Panel:
     """A figure of every image, class and method: the photograph at the left, its maps beside it.
 
-    attributions  one, or several of the same images (one a method)
+    attributions  one, or several of the same images: one a method, a layer, or a model
     images        which images, by position; by default all, at most 60
-    names         one a image, for example the file names
+    names         one an image, for example the file names
+    captions      one an attribution, for example "before" and "after"; by default the models where they differ
     columns       maps in a row, 1 to 12; by default one row a method or one a class, whichever makes fewer rows
     original      whether the photograph itself is shown
     title         by default the model's name; "" for none
-    shared_scale  one scale for all maps of a method, so that strengths compare; by default each map has its own
-    alpha, fade, colours  as in `overlay`
+    style         "overlay", or "shap": colours over a pale grey photograph, one scale for all maps; it sets the
+                  defaults of alpha, fade, pale and shared_scale
+    alpha, fade, pale, colours  as in `overlay`
+    contours      0 to 9 lines of equal strength, evenly between zero and full colour; with alpha=0 lines alone
+    shared_scale  one scale for all maps of a method at a layer, so that strengths compare, also between models
+    limit         the value at full colour, for all maps, or one an attribution
+    originals     the photographs as they were before `read_images` fitted them, one an image and of any size; the maps
+                  are laid where they belong, and what the model did not see is pale
+    fit           how they were fitted: "crop", "stretch" or "letterbox"
 
+    Maps of signals are drawn as a strip of colours behind the curve, of volumes as up to six slices.
     Returns a matplotlib Figure (PNG, SVG and PDF by `savefig`), made without pyplot.
     """
     group = [attributions] if isinstance(attributions, Attribution) else list(attributions)
-    chosen = _check(group, images, names, columns)
-    look = Look(check_fraction("alpha", alpha), check_fraction("fade", fade), colours, shared_scale)
-    scales = [scales_of(att.maps, att.signed, shared_scale) for att in group]
-    photos = next((to_rgb(att.images) for att in group if att.images is not None), None)
+    chosen = _check(group, images, names, captions, columns)
+    look = _look(
+        style, colours, contours, alpha=alpha, fade=fade, pale=pale, shared_scale=shared_scale or (limit and True)
+    )
+    scales = _scales(group, look.shared_scale, limit)
+    photos = _photos(group, originals, fit)
+    said = _captions(group, captions)
     blocks = []
     for i in chosen:
-        photo = None if photos is None else photos[i]
+        own = [None if each is None else each[i] for each in photos]
         cells = [
-            [_cell(att, scale, i, t, photo, look) for t in range(att.maps.shape[1])]
-            for att, scale in zip(group, scales, strict=True)
+            [map_cell(att, scale[i][t], i, t, photo, look, caption) for t in range(att.maps.shape[1])]
+            for att, scale, photo, caption in zip(group, scales, own, said, strict=True)
         ]
         lines = _lines(cells, columns)
-        if original and photo is not None:
-            first = _photo(photo, names[i] if names else f"image {i}" if len(group[0]) > 1 else "original")
-            lines = [[first, *lines[0]], *([None, *line] for line in lines[1:])]
+        first = next((photo for photo in own if photo is not None), None)
+        if original and first is not None:
+            cell = photo_cell(first, names[i] if names else f"image {i}" if len(group[0]) > 1 else "original")
+            lines = [[cell, *lines[0]], *([None, *line] for line in lines[1:])]
         blocks.append(lines)
-    return _draw(blocks, group, _title(group) if title is None else title, look)
+    return draw(blocks, group, _title(group) if title is None else title, look)
 
 
 def overlay_figure(attribution: Attribution, image: int = 0, target: int = 0, **options: Any) -> Panel:
@@ -115,25 +123,12 @@ def overlay_figure(attribution: Attribution, image: int = 0, target: int = 0, **
     return panel(one, **{"original": False, **options})
 
 
-def describe_place(attribution: Attribution) -> str:
-    """Method and layer in words: "GradCAM at block7", "Gradients at the input"."""
-    layer = attribution.provenance.get("layer")
-    if attribution.pictures is not None:
-        return f"{attribution.provenance.get('method', 'unknown method')}: a picture made to raise it"
-    return f"{attribution.provenance.get('method', 'unknown method')} at {layer or 'the input'}"
-
-
-def describe_score(attribution: Attribution, image: int, target: int) -> str:
-    """Score and probability in words: "logit 11.31, 77 %"."""
-    one_class = attribution.classes[image, target] >= 0
-    logits = attribution.provenance.get("scores") == "logits"
-    word = "logit" if logits and one_class else "score"
-    probability = percent(float(attribution.probabilities[image, target]))
-    return f"{word} {attribution.scores[image, target]:.4g}" + (f", probability {probability}" if probability else "")
-
-
 def _check(
-    group: list[Attribution], images: Sequence[int] | None, names: Sequence[str] | None, columns: int | None
+    group: list[Attribution],
+    images: Sequence[int] | None,
+    names: Sequence[str] | None,
+    captions: Sequence[str] | None,
+    columns: int | None,
 ) -> list[int]:
     if not group:
         raise FieldmarkError("panel: expected at least one attribution, received none")
@@ -144,6 +139,8 @@ def _check(
         raise FieldmarkError(f"columns: expected 1 to {MOST_COLUMNS}, received {columns}")
     if names is not None and len(names) != sizes[0]:
         raise FieldmarkError(f"names: expected one for each of {sizes[0]} images, received {len(names)}")
+    if captions is not None and len(captions) != len(group):
+        raise FieldmarkError(f"captions: expected one for each of {len(group)} attributions, received {len(captions)}")
     chosen = list(range(sizes[0])) if images is None else [int(i) for i in images]
     wrong = [i for i in chosen if not 0 <= i < sizes[0]]
     if wrong:
@@ -154,40 +151,6 @@ def _check(
             "choose some with images=[...] or write a report"
         )
     return chosen
-
-
-def _cell(att: Attribution, scales: tuple[tuple[Scale, ...], ...], i: int, t: int, photo: Any, look: Look) -> Cell:
-    scale = scales[i][t]
-    if att.pictures is not None:
-        picture, note = _fit(show(att, i, t)), ""
-    else:
-        base = np.full((*att.maps.shape[2:], 3), _GREY, np.uint8) if photo is None else photo
-        picture = overlay(_fit(base), att.maps[i, t], look.alpha, scale=scale, fade=look.fade, colours=look.colours)
-        note = scale.note
-    words = [
-        Words(clean(att.targets[i][t]), 8.5, "bold", INK),
-        Words(describe_place(att)),
-        Words(describe_score(att, i, t)),
-    ]
-    return Cell(picture, (*words, Words(note, colour=ALERT)) if note else tuple(words))
-
-
-def _photo(photo: np.ndarray, name: str) -> Cell:
-    height, width = photo.shape[:2]
-    return Cell(_fit(photo), (Words(clean(name), 8.5, "bold", INK), Words(f"photograph, {width} x {height} px")))
-
-
-def _fit(picture: np.ndarray) -> np.ndarray:
-    """The picture at a size for printing: small ones with their pixels repeated, large ones averaged."""
-    least, most = _SIDES
-    side = max(picture.shape[:2])
-    if side < least:
-        times = math.ceil(least / side)
-        return picture.repeat(times, axis=0).repeat(times, axis=1)
-    if side > most:
-        height, width = (max(1, round(length * most / side)) for length in picture.shape[:2])
-        return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
-    return picture
 
 
 def _lines(cells: list[list[Cell]], columns: int | None) -> list[list[Any]]:
@@ -203,79 +166,69 @@ def _lines(cells: list[list[Cell]], columns: int | None) -> list[list[Any]]:
 
 
 def _title(group: list[Attribution]) -> str:
-    return clean(group[0].provenance.get("model") or "")
+    models = list(dict.fromkeys(clean(att.provenance.get("model") or "") for att in group))
+    return models[0] if len(models) == 1 else ""
 
 
-def _draw(blocks: list[list[list[Any]]], group: list[Attribution], title: str, look: Look) -> Panel:
-    columns = max(len(line) for block in blocks for line in block)
-    width = 3.0 if columns == 1 else 2.3 if columns <= 7 else 1.75
-    page = Page(2 * _MARGIN + columns * width + (columns - 1) * _GAP)
-    inner = page.width - 2 * _MARGIN
-    y = _MARGIN
-    if title:
-        y = page.words(Words(title, 11, "bold", INK), _MARGIN, y, inner) + 0.1
-    for line in (line for block in blocks for line in block):
-        shown = [(k, cell) for k, cell in enumerate(line) if cell is not None]
-        tall = max(width * min(max(c.picture.shape[0] / c.picture.shape[1], 0.2), 2.0) for _, c in shown)
-        ends = []
-        for k, cell in shown:
-            x = _MARGIN + k * (width + _GAP)
-            page.picture(cell.picture, x, y, width, tall)
-            below = y + tall + 0.05
-            for words in cell.words:
-                below = page.words(words, x, below, width)
-            ends.append(below)
-        y = max(ends) + _GAP
-    y = _legends(page, group, look, y, inner)
-    return page.figure(_warnings(page, group, y, inner) + _MARGIN)
+def _captions(group: list[Attribution], captions: Sequence[str] | None) -> list[str]:
+    models = [clean(att.provenance.get("model") or "") for att in group]
+    return list(captions) if captions else models if len(set(models)) > 1 else [""] * len(group)
 
 
-def _legends(page: Page, group: list[Attribution], look: Look, y: float, inner: float) -> float:
-    group = [att for att in group if att.pictures is None]
-    kinds = sorted({att.signed for att in group}, reverse=True)
-    for signed in kinds:
-        methods = list(dict.fromkeys(str(att.provenance.get("method", "?")) for att in group if att.signed == signed))
-        values = np.linspace(-1 if signed else 0, 1, LEVELS, dtype=np.float32)[None].repeat(24, axis=0)
-        ground = np.full((*values.shape, 3), float(_GREY))
-        bar = blend(ground, values, look.alpha, colour_table(signed, look.colours), signed)
-        page.picture(bar, _MARGIN, y, _LEGEND, _LEGEND * 24 / LEVELS)
-        under = y + _LEGEND * 24 / LEVELS + 0.02
-        low, high = WORDS[signed]
-        for word, align in ((low, "left"), ("0" if signed else "", "center"), (high, "right")):
-            below = page.words(Words(word), _MARGIN, under, _LEGEND, align)
-        text = Words(legend_text(signed, look.shared_scale, methods if len(kinds) > 1 else []))
-        beside = inner - _LEGEND - _GAP >= 2.2
-        x, top, room = (
-            (_MARGIN + _LEGEND + _GAP, y, inner - _LEGEND - _GAP) if beside else (_MARGIN, below + 0.03, inner)
+def _look(style: str, colours: str | None, contours: int, **given: Any) -> Look:
+    if style not in STYLES:
+        raise FieldmarkError(unknown("style", style, STYLES))
+    if not isinstance(contours, int) or not 0 <= contours <= 9:
+        raise FieldmarkError(f"contours: expected 0 to 9 lines, received {contours}")
+    values = STYLES[style] | {name: value for name, value in given.items() if value is not None}
+    for name in ("alpha", "fade", "pale"):
+        values[name] = check_fraction(name, values[name])
+    return Look(**{**values, "shared_scale": bool(values["shared_scale"])}, colours=colours, contours=int(contours))
+
+
+def _scales(
+    group: list[Attribution], shared: bool, limit: float | Sequence[float] | None
+) -> list[tuple[tuple[Scale, ...], ...]]:
+    """The scales of each attribution; shared ones by those of one method, parameters, layer and kind of score."""
+    if limit is not None:
+        limits = [float(each) for each in (limit if isinstance(limit, Sequence) else [limit] * len(group))]
+        if len(limits) != len(group) or not all(0 < each < math.inf for each in limits):
+            raise FieldmarkError(
+                f"limit: expected a number above 0, or one for each of {len(group)} attributions, received {limit}"
+            )
+        return [scales_of(att.maps, att.signed, limit=each) for att, each in zip(group, limits, strict=True)]
+    if not shared:
+        return [scales_of(att.maps, att.signed) for att in group]
+    keys = [_kind(att) for att in group]
+    most = {
+        key: limit_of(
+            np.concatenate([att.maps.ravel() for att, its in zip(group, keys, strict=True) if its == key]),
+            any(att.signed for att, its in zip(group, keys, strict=True) if its == key),
         )
-        y = max(below, page.words(text, x, top, room)) + 0.1
-    return y
+        for key in keys
+    }
+    return [scales_of(att.maps, att.signed, limit=most[key]) for att, key in zip(group, keys, strict=True)]
 
 
-def legend_text(signed: bool, shared: bool, methods: Sequence[str] = ()) -> str:
-    """What the colours mean, in one or two sentences."""
-    whose = f"{', '.join(methods)}: " if methods else ""
-    what = (
-        "evidence for and against the named class."
-        if signed
-        else "how much a place matters to the score of the named class."
-    )
-    scale = (
-        "One scale for all maps of a method: strengths compare."
-        if shared
-        else "Each map on its own scale: compare places, not strengths."
-    )
-    return f"{whose}{what if whose else what[0].upper() + what[1:]} {scale}"
+def _kind(att: Attribution) -> str:
+    """What maps must have in common for their strengths to compare."""
+    kept = [att.provenance.get(key) for key in ("method", "parameters", "layer", "scores")]
+    return json.dumps([*kept, att.signed], default=str, sort_keys=True)
 
 
-def _warnings(page: Page, group: list[Attribution], y: float, inner: float) -> float:
-    texts = [f"Warning ({describe_place(att)}): {clean(text)}" for att in group for text in att.warnings]
-    words = [Words(text, colour=ALERT) for text in dict.fromkeys(texts)]
-    if not words:
-        return y
-    room = inner - 0.2
-    below = y + 0.08
-    for paragraph in words:
-        below = page.words(paragraph, _MARGIN + 0.1, below, room)
-    page.ground(_MARGIN, y, inner, below + 0.08 - y)
-    return below + 0.08
+def _photos(
+    group: list[Attribution], originals: Sequence[np.ndarray] | np.ndarray | None, fit: str
+) -> list[list[Photo] | None]:
+    """The photographs of each attribution; one without images takes those of another."""
+    own = [photos_of(att.images) for att in group]
+    if originals is None:
+        known = next((each for each in own if each is not None), None)
+        return [known if each is None else each for each in own]
+    given = [np.asarray(each) for each in originals]
+    if len(given) != len(group[0]):
+        raise FieldmarkError(f"originals: expected one for each of {len(group[0])} images, received {len(given)}")
+    if any(att.images is None or att.maps.ndim != 4 for att in group):
+        raise FieldmarkError("originals: expected maps of photographs that carry the images the model was given")
+    shown = [to_rgb(each) for each in given]
+    sizes = [att.images.shape[1:3] for att in group if att.images is not None]
+    return [[Photo(each, seen_box(each.shape, size, fit)) for each in shown] for size in sizes]

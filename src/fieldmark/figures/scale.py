@@ -55,13 +55,16 @@ def scale_of(heatmap: np.ndarray, signed: bool, limit: float | None = None) -> S
     return Scale(limit or limit_of(shown, signed), signed)
 
 
-def scales_of(maps: np.ndarray, signed: bool, shared: bool = False) -> tuple[tuple[Scale, ...], ...]:
-    """The scale of each of the maps (n, t, h, w): each its own, or one limit for all of them.
+def scales_of(
+    maps: np.ndarray, signed: bool, shared: bool = False, limit: float | None = None
+) -> tuple[tuple[Scale, ...], ...]:
+    """The scale of each of the maps (n, t, h, w): each its own, or one limit for all of them, theirs or a given one.
 
     Shared scales let strengths be compared between the images and classes of one method. They are never shared
     between methods, whose units differ.
     """
-    limit = limit_of(maps, signed) if shared else None
+    if shared and limit is None:
+        limit = limit_of(maps, signed)
     return tuple(tuple(scale_of(heatmap, signed, limit) for heatmap in row) for row in maps)
 
 
