@@ -54,7 +54,7 @@ def affine(layer: Any, kind: str) -> tuple[Any, Any] | None:
     if kind == "BatchNormalization":
         mean, variance, gamma, beta = layer.moving_mean, layer.moving_variance, layer.gamma, layer.beta
         epsilon = layer.epsilon
-    elif kind in ("BatchNorm1d", "BatchNorm2d") and layer.running_mean is not None:
+    elif kind in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d") and layer.running_mean is not None:
         mean, variance, gamma, beta = layer.running_mean, layer.running_var, layer.weight, layer.bias
         epsilon = layer.eps
     else:
@@ -125,10 +125,14 @@ def _channels(layer: Any) -> int:
 
 
 _STEPS: dict[str, Callable[[Any], tuple[Linear, ...]]] = {
+    "Conv1D": _convolution,
     "Conv2D": _convolution,
+    "Conv3D": _convolution,
     "DepthwiseConv2D": _depthwise,
     "SeparableConv2D": _separable,
     "Dense": _dense,
+    "Conv1d": partial(_torch, dense=False),
     "Conv2d": partial(_torch, dense=False),
+    "Conv3d": partial(_torch, dense=False),
     "Linear": partial(_torch, dense=True),
 }

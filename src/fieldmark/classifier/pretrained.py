@@ -43,7 +43,7 @@ def from_keras(name: str) -> Source:
 
 
 def from_demo(name: str) -> Source:
-    """EfficientNet-Lite0 out of the extra `demo`, or the small network of the sketch birds, which ships with fieldmark."""
+    """EfficientNet-Lite0 out of the extra `demo`, or the network of the sketch birds, which ships with fieldmark."""
     from fieldmark.demo import lite0
     from fieldmark.demo.sketchbirds import network
 

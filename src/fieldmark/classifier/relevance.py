@@ -48,9 +48,9 @@ _MOVES = {
 }
 # Linear without weights, or the largest takes all: x g is the share already.
 _SHARES = {
-    *("Add", "Average", "Subtract", "Concatenate", "Maximum", "Mean", "Sum"),
-    *("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "UpSampling2D"),
-    *("MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d"),
+    *(f"{how}Pooling{rank}D" for how in ("Max", "Average", "GlobalAverage", "GlobalMax") for rank in (1, 2, 3)),
+    *(f"{how}Pool{rank}d" for how in ("Max", "Avg", "AdaptiveAvg", "AdaptiveMax") for rank in (1, 2, 3)),
+    *("Add", "Average", "Subtract", "Concatenate", "Maximum", "Mean", "Sum", "UpSampling2D"),
 }
 _SCALES = {"Rescaling", "Normalization"}
 # What a torch module's forward may call itself, with the same effect; in place or not.

@@ -94,39 +94,41 @@ class ActivationMaps:
 
         def attribution(layer: Layer, values: np.ndarray) -> Attribution:
             chosen = chosen_channels(values, self.channels, layer[0])
-            maps = np.take_along_axis(np.moveaxis(values, -1, 1), chosen[:, :, None, None], axis=1)
+            maps = np.take_along_axis(
+                np.moveaxis(values, -1, 1), np.expand_dims(chosen, tuple(range(2, values.ndim))), axis=1
+            )
             nothing = np.zeros((*chosen.shape, found.scores.shape[1]), np.float32)  # a channel is no class
             signed, notes = bool((maps < 0).any()), {"target": "channels", "class_specific": False}
             made = job.attribution(self, maps, found.scores, nothing, signed=signed, layer=layer, notes=notes)
             words = tuple(tuple(f"channel {channel}" for channel in row) for row in chosen)
-            return replace(made, scores=maps.mean(axis=(2, 3), dtype=np.float32), targets=words)
+            return replace(made, scores=maps.mean(axis=tuple(range(2, maps.ndim)), dtype=np.float32), targets=words)
 
         return one_or_all(self, map(attribution, layers, found.values))
 
 
 def eigen_cam(activations: np.ndarray, centred: bool = False) -> np.ndarray:
     """(n, h, w) from feature maps (n, h, w, c); through the smaller of the two Gram matrices, in float64."""
-    n, h, w, c = activations.shape
-    matrix = activations.reshape(n, h * w, c).astype(np.float64)
+    n, *size, c = activations.shape
+    matrix = activations.reshape(n, -1, c).astype(np.float64)
     mean = matrix.mean(axis=2)
     if centred:
         matrix = matrix - matrix.mean(axis=1, keepdims=True)
     turned = matrix.transpose(0, 2, 1)
-    if h * w <= c:
+    if matrix.shape[1] <= c:
         values, vectors = np.linalg.eigh(matrix @ turned)
         maps = vectors[:, :, -1] * np.sqrt(np.maximum(values[:, -1:], 0))
     else:
         maps = (matrix @ np.linalg.eigh(turned @ matrix)[1][:, :, -1:])[..., 0]
     maps[np.abs(maps) < np.finfo(np.float32).eps * np.abs(maps).max(axis=1, keepdims=True)] = 0  # rounding has no sign
     signs = np.where((maps * mean).sum(axis=1, keepdims=True) < 0, -1, 1)
-    return (signs * maps).reshape(n, h, w).astype(np.float32)
+    return (signs * maps).reshape(n, *size).astype(np.float32)
 
 
 def chosen_channels(values: np.ndarray, wanted: int | tuple[int, ...], layer: str) -> np.ndarray:
     """Channel numbers (n, k): those wanted, or of (n, h, w, c) the `wanted` ones with the highest mean, in order."""
     size = values.shape[-1]
     if isinstance(wanted, int):
-        return np.argsort(-values.mean(axis=(1, 2)), axis=1, kind="stable")[:, :wanted]
+        return np.argsort(-values.mean(axis=tuple(range(1, values.ndim - 1))), axis=1, kind="stable")[:, :wanted]
     beyond = [channel for channel in wanted if channel >= size]
     if beyond:
         raise LayerError(f"channel {beyond[0]} of layer {layer!r}: expected 0 to {size - 1}")

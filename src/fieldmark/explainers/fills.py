@@ -33,22 +33,23 @@ def fill_images(images: np.ndarray, fill: Fill) -> np.ndarray:
     pixels = images.astype(np.float32)
     if isinstance(fill, str):
         if fill == "blur":
-            return gaussian_blur(pixels, min(images.shape[1:3]) / BLUR)
-        return np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), images.shape)
+            return gaussian_blur(pixels, min(images.shape[1:-1]) / BLUR)
+        return np.broadcast_to(pixels.mean(axis=tuple(range(1, pixels.ndim - 1)), keepdims=True), images.shape)
     values = np.asarray(fill, np.float32)
     try:
         return np.broadcast_to(values, images.shape)
     except ValueError:
         raise FieldmarkError(
-            f"fill: expected one number, {images.shape[3]} (one per channel) or an image {images.shape[1:]}, "
+            f"fill: expected one number, {images.shape[-1]} (one per channel) or an image {images.shape[1:]}, "
             f"received shape {values.shape}"
         ) from None
 
 
 def gaussian_blur(images: np.ndarray, sigma: float) -> np.ndarray:
     """Images (n, h, w, c) under a Gaussian of `sigma` pixels; at the border its weights are of what is there."""
-    down, across = (_gaussian(side, sigma) for side in images.shape[1:3])
-    return np.einsum("ij,njkc,lk->nilc", down, images, across, optimize=True).astype(np.float32)
+    for axis, side in enumerate(images.shape[1:-1], 1):
+        images = np.moveaxis(np.tensordot(_gaussian(side, sigma), images, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(images, dtype=np.float32)
 
 
 def _gaussian(side: int, sigma: float) -> np.ndarray:

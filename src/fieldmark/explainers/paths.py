@@ -236,30 +236,33 @@ def baselines(job: Job, baseline: Baseline) -> np.ndarray:
     """The baseline as the model eats it: (1, h, w, c) for all images or (n, h, w, c). Raises ImageError."""
     shape = job.images.shape
     if isinstance(baseline, str):
-        images = gaussian_blur(job.images.astype(np.float32), min(shape[1:3]) / BLUR)
+        images = gaussian_blur(job.images.astype(np.float32), min(shape[1:-1]) / BLUR)
     else:
         images = np.asarray(baseline, np.float32)
-        if images.shape not in ((), shape[3:], shape[1:], shape):
+        if images.shape not in ((), shape[-1:], shape[1:], shape):
             raise ImageError(
-                f"baseline: expected one number, {shape[3]} (one per channel), an image {shape[1:]} or {shape[0]} of "
+                f"baseline: expected one number, {shape[-1]} (one per channel), an image {shape[1:]} or {shape[0]} of "
                 f"them, received shape {images.shape}"
             )
-        images = images if images.ndim == 4 else np.broadcast_to(images, (1, *shape[1:]))
-    return job.classifier.prepare(check_images(images, what="baseline"))[1]
+        images = images if images.shape == shape else np.broadcast_to(images, (1, *shape[1:]))
+    return job.classifier.prepare(check_images(images, what="baseline", places=len(shape) - 2))[1]
 
 
 def background(job: Job, images: Any) -> np.ndarray | None:
     """The background set as the model eats it, (b, h, w, c); None stays None. Raises ImageError."""
     if images is None:
         return None
-    return job.classifier.prepare(check_images(images, job.images.shape[1:], what="background"))[1]
+    shape = job.images.shape[1:]
+    return job.classifier.prepare(check_images(images, shape, what="background", places=len(shape) - 1))[1]
 
 
 def flat_images(value: np.ndarray) -> np.ndarray:
     """(LEVELS, h, w, c) views: each channel of one image (h, w, c) at evenly spread levels of its range."""
-    low, high = value.min(axis=(0, 1)), value.max(axis=(0, 1))
+    flat = value.reshape(-1, value.shape[-1])
+    low, high = flat.min(axis=0), flat.max(axis=0)
     shares = (np.arange(LEVELS, dtype=np.float32) + np.float32(0.5)) / LEVELS
-    return np.broadcast_to((low + shares[:, None] * (high - low))[:, None, None, :], (LEVELS, *value.shape))
+    levels = np.expand_dims(low + shares[:, None] * (high - low), tuple(range(1, value.ndim)))
+    return np.broadcast_to(levels, (LEVELS, *value.shape))
 
 
 def explained(target: Resolved, weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -275,7 +278,7 @@ def explained(target: Resolved, weights: np.ndarray, scores: np.ndarray) -> np.n
 def completeness(target: Resolved, found: Any, reference: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
     """Score, reference score, sum of the map and what is missing between them, each (n, t), as lists."""
     score = explained(target, found.weights, found.scores[:, None])[..., 0]
-    total = maps.sum(axis=(2, 3), dtype=np.float64)
+    total = maps.sum(axis=tuple(range(2, maps.ndim)), dtype=np.float64)
     parts = {"score": score, "reference": reference, "sum": total, "residual": score - reference - total}
     return {name: listed(values) for name, values in parts.items()}
 

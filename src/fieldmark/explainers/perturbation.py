@@ -37,6 +37,7 @@ class Probe:
     def begin(cls, classifier: Classifier, images: Any, target: Any, fill: Fill | None = None) -> Probe:
         """Resolve the job and preprocess the fill; None covers with the images themselves, to be replaced later."""
         job = Job.begin(classifier, images, target)
+        require_images(job)
         covered = job.x if fill is None else classifier.prepare(fill_images(job.images, fill))[1]
         if covered.shape != job.x.shape:
             raise FieldmarkError(
@@ -145,3 +146,12 @@ def check_pair(name: str, value: Any) -> None:
     whole = all(isinstance(each, (int, np.integer)) and not isinstance(each, bool) and each >= 1 for each in pair)
     if not whole:
         raise FieldmarkError(f"{name}={value!r}: expected a whole number of 1 or more, or two (down, across)")
+
+
+def require_images(job: Job) -> None:
+    """Raise FieldmarkError for signals and volumes, where what a method covers or paints is made for images."""
+    if job.x.ndim != 4:
+        raise FieldmarkError(
+            f"expected images (n, height, width, channels), received shape {job.x.shape}: this method is made for images; "
+            "the Grad-CAM family, Gradients, SmoothGrad and IntegratedGradients take signals and volumes too"
+        )

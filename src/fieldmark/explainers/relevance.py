@@ -75,5 +75,5 @@ class LRP:
         result = classifier.engine.gradients(
             job.x, job.target, reduce=lambda _x, relevance, _scores: relevance.sum(axis=-1), surgery=surgery
         )
-        notes = {"relevance_sum": result.values.sum(axis=(2, 3)).tolist()}
+        notes = {"relevance_sum": result.values.sum(axis=tuple(range(2, result.values.ndim))).tolist()}
         return job.attribution(self, result.values, result.scores, result.weights, signed=True, notes=notes)

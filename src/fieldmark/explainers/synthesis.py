@@ -15,6 +15,7 @@ from fieldmark.classifier import Classifier
 from fieldmark.errors import FieldmarkError, ImageError
 from fieldmark.explainers.canvas import Adam, Canvas, View, roughness
 from fieldmark.explainers.contract import Job
+from fieldmark.explainers.perturbation import require_images
 from fieldmark.progress import track
 from fieldmark.targets import Predicted, Resolved, Rule, apply_rule
 
@@ -87,6 +88,7 @@ class ActivationMaximisation:
 
     def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Attribution:  # noqa: B008
         job = Job.begin(classifier, images, target)
+        require_images(job)
         layer = None if self.layer is None else classifier.choose_layer(self.layer)
         scores = classifier.engine.scores(job.x)
         weights = apply_rule(job.target, scores)
