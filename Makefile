@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench parity clean
+.PHONY: help demo test lint types bench parity zoo clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint    ruff; make types: mypy"
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
+	@echo "make zoo     every network of keras.applications; writes docs/models.md (a quarter of an hour)"
 	@echo "make clean   remove the environments and what they built"
 
 demo: $(VENV)/.demo
@@ -48,6 +49,10 @@ bench: $(VENV)/.demo $(if $(PEERS),$(PEERS_VENV)/.peers)
 # Runs other packages beside ours and writes docs/parity.md.
 parity: $(VENV)/.dev $(PEERS_VENV)/.peers
 	FIELDMARK_PARITY_TABLE=docs/parity.md KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/parity
+
+# Builds every network of keras.applications with random weights, explains it, and writes docs/models.md.
+zoo: $(VENV)/.dev
+	FIELDMARK_ZOO_PAGE=docs/models.md KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/zoo -k "every_network and explained" -q
 
 clean:
 	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out bench.json

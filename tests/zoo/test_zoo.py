@@ -1,0 +1,77 @@
+"""Any model as it is: every network of keras.applications, with the layer chosen, its maps and its gradients.
+
+`make zoo` examines all of them on TensorFlow and a sample on JAX and torch, and writes docs/models.md; it takes a
+quarter of an hour. `make test` examines a few small ones in its own process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.zoo.examine import examine, networks
+from tests.zoo.page import write
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = os.environ.get("FIELDMARK_ZOO_PAGE")
+CHUNK = 4  # networks a process
+
+# On every backend, in `make test`: one of each way of building that gave trouble somewhere.
+FEW = ("MobileNetV3Small", "VGG16")
+# On JAX and torch, in `make zoo`: one of each family.
+SAMPLE = (
+    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionV3", "MobileNet", "MobileNetV2"),
+    *("MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "VGG16", "Xception"),
+)
+
+
+def right(row: dict[str, Any]) -> bool:
+    return row["maps"] == row["gradients"] == row["logits"] == "yes"
+
+
+@pytest.mark.every_backend
+@pytest.mark.parametrize("name", FEW)
+def test_a_network_of_keras_applications_is_explained(name: str) -> None:
+    row = examine(name)
+    assert right(row), row
+    assert row["shape"][0] * row["shape"][1] > 1
+
+
+@pytest.mark.every_backend
+def test_every_network_of_keras_applications_is_in_the_page(backend: str) -> None:
+    """The page is up to date: a network that Keras adds is missing from it, and `make zoo` puts it there."""
+    lines = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").splitlines()
+    rows = {(cells[1].strip(), cells[2].strip()) for cells in (line.split("|") for line in lines) if len(cells) > 4}
+    wanted = networks() if backend == "tensorflow" else SAMPLE
+    assert [name for name in wanted if (name, backend) not in rows] == []
+
+
+@pytest.mark.skipif(PAGE is None, reason="`make zoo` examines every network; it takes a quarter of an hour")
+def test_every_network_of_keras_applications_is_explained() -> None:
+    rows = run("tensorflow", networks()) + run("jax", SAMPLE) + run("torch", SAMPLE)
+    write(Path(str(PAGE)), rows)
+    assert [row for row in rows if not right(row)] == []
+
+
+def run(backend: str, names: Any) -> list[dict[str, Any]]:
+    """The rows of these networks, a few in each process."""
+    rows = []
+    for start in range(0, len(names), CHUNK):
+        chunk = names[start : start + CHUNK]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.zoo.examine", *chunk],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+        )
+        rows += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        assert done.returncode == 0, f"{backend} {chunk}: {done.stderr[-2000:]}"
+    return rows
