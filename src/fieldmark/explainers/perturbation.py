@@ -152,6 +152,6 @@ def require_images(job: Job) -> None:
     """Raise FieldmarkError for signals and volumes, where what a method covers or paints is made for images."""
     if job.x.ndim != 4:
         raise FieldmarkError(
-            f"expected images (n, height, width, channels), received shape {job.x.shape}: this method is made for images; "
-            "the Grad-CAM family, Gradients, SmoothGrad and IntegratedGradients take signals and volumes too"
+            f"expected images (n, height, width, channels), received shape {job.x.shape}: this method is made for "
+            "images; the Grad-CAM family, Gradients, SmoothGrad and IntegratedGradients take signals and volumes too"
         )
