@@ -261,7 +261,9 @@ def test_weights_that_arrive_broken_say_so(monkeypatch: pytest.MonkeyPatch) -> N
 def test_unknown_names_get_their_neighbours() -> None:
     message = refusal(fm.load, "keras:Xcepton")
     assert message.startswith("unknown keras model 'Xcepton': did you mean 'Xception' or 'InceptionV3'? Valid: Conv")
-    assert refusal(fm.load, "demo:lite1") == "unknown demo model 'lite1': did you mean 'lite0'? Valid: lite0"
+    assert (
+        refusal(fm.load, "demo:lite1") == "unknown demo model 'lite1': did you mean 'lite0'? Valid: lite0, sketchbirds"
+    )
     assert refusal(fm.load, "my model") == (f"my model: {KINDS}")
     assert refusal(fm.load, 7) == (
         "load: expected a file or a name, received int; a model that is in memory needs no loading: Classifier(model)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ def load(
     labels: str | Sequence[str] | None = None,
     scores: str | None = None,
     output: str | int | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    image: str | None = None,
+    tokens: tuple[int, int, int] | None = None,
     batch_size: int | None = None,
 ) -> Classifier:
     """The Classifier for a model on disk or by name.
@@ -40,19 +43,21 @@ def load(
     preprocess  a function, its "module:function", or "none", "0-1", "-1-1", "imagenet", "caffe" (see
                 `fieldmark.classifier.preprocessing`); None: what comes with the model, if anything does
     labels      names, or a file or comma list of them (see `read_labels`); None: what comes with the model
-    scores, output, batch_size  as in Classifier
+    scores, output, fixed, image, tokens, batch_size  as in Classifier
 
     Raises ModelError, TargetError or BackendError, one line each.
     """
     source = _source(model, trust_model_code)
-    options = {"scores": scores, "output": output, "batch_size": batch_size}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options: dict[str, Any] = {"scores": scores, "output": output, "batch_size": batch_size}
+    options |= {"fixed": fixed, "image": image, "tokens": tokens}
+    given = {name: value for name, value in options.items() if value is not None}
     if isinstance(source, Classifier):
         kept = source
         if preprocess is None and labels is None and not given:
             return kept
         source = Source(kept.model, kept.preprocess, kept._given_labels)
-        given = {"scores": kept.wants, "output": kept.output, "batch_size": kept.batch_size, **given}
+        held = {name: getattr(kept, name) for name in ("output", "fixed", "image", "tokens", "batch_size")}
+        given = {"scores": kept.wants, **held, **given}
     function = source.preprocess if preprocess is None else named_preprocess(preprocess)
     names = source.labels if labels is None else read_labels(labels) if isinstance(labels, str) else list(labels)
     classifier = Classifier(source.model, preprocess=function, labels=names, **given)

@@ -6,6 +6,7 @@ The ground truth of the field guide: what a network does when a mark is gone is 
     birds = sketchbirds.dataset("two", n_per_class=130, seed=1)      # images, labels, names, birds
     bird = birds.birds[0]
     sketchbirds.render(bird.without("crest")).image                  # the same picture, without the crest
+    classifier = sketchbirds.classifier()                            # a small network that knows the design "two"
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fieldmark.demo.sketchbirds.datasets import Dataset, dataset, images_of
 from fieldmark.demo.sketchbirds.designs import DESIGNS, Confounder, Design, find_design
 from fieldmark.demo.sketchbirds.drawing import Picture, render
 from fieldmark.demo.sketchbirds.marks import CUES, MARKS, PARTS
+from fieldmark.demo.sketchbirds.network import classifier
 from fieldmark.demo.sketchbirds.sampling import TIERS, sample
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Picture",
     "Pose",
     "Scene",
+    "classifier",
     "dataset",
     "find_design",
     "images_of",
