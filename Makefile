@@ -22,7 +22,7 @@ help:
 	@echo "make lint    ruff; make types: mypy"
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
-	@echo "make zoo     every network of keras.applications; writes docs/models.md (a quarter of an hour)"
+	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
 	@echo "make clean   remove the environments and what they built"
 
 demo: $(VENV)/.demo

@@ -1,7 +1,8 @@
 """Any model as it is: every network of keras.applications, with the layer chosen, its maps and its gradients.
 
-`make zoo` examines all of them on TensorFlow and a sample on JAX and torch, and writes docs/models.md; it takes a
-quarter of an hour. `make test` examines a few small ones in its own process.
+`make zoo` examines all of them on TensorFlow and a sample on JAX and torch, and writes docs/models.md; it takes half an
+hour. `make test` examines a few small ones in its own process. FIELDMARK_ZOO_ROWS names a file that keeps what has been
+found, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.zoo.page import write
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = os.environ.get("FIELDMARK_ZOO_PAGE")
+ROWS = os.environ.get("FIELDMARK_ZOO_ROWS")
 CHUNK = 4  # networks a process
 
 # On every backend, in `make test`: one of each way of building that gave trouble somewhere.
@@ -52,7 +54,7 @@ def test_every_network_of_keras_applications_is_in_the_page(backend: str) -> Non
     assert [name for name in wanted if (name, backend) not in rows] == []
 
 
-@pytest.mark.skipif(PAGE is None, reason="`make zoo` examines every network; it takes a quarter of an hour")
+@pytest.mark.skipif(PAGE is None, reason="`make zoo` examines every network; it takes half an hour")
 def test_every_network_of_keras_applications_is_explained() -> None:
     rows = run("tensorflow", networks()) + run("jax", SAMPLE) + run("torch", SAMPLE)
     write(Path(str(PAGE)), rows)
@@ -60,10 +62,13 @@ def test_every_network_of_keras_applications_is_explained() -> None:
 
 
 def run(backend: str, names: Any) -> list[dict[str, Any]]:
-    """The rows of these networks, a few in each process."""
-    rows = []
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
+    """The rows of these networks, a few in each process; those found before are taken from the file that keeps them."""
+    kept = Path(ROWS) if ROWS else None
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else []
+    rows = [row for row in map(json.loads, lines) if row["backend"] == backend]
+    missing = [name for name in names if name not in {row["model"] for row in rows}]
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
         done = subprocess.run(
             [sys.executable, "-m", "tests.zoo.examine", *chunk],
             env={**os.environ, "KERAS_BACKEND": backend},
@@ -72,6 +77,10 @@ def run(backend: str, names: Any) -> list[dict[str, Any]]:
             text=True,
             timeout=1800,
         )
-        rows += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        found = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        rows += map(json.loads, found)
+        if kept:
+            with kept.open("a", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in found)
         assert done.returncode == 0, f"{backend} {chunk}: {done.stderr[-2000:]}"
     return rows
