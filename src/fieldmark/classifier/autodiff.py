@@ -8,7 +8,7 @@ the scores is differentiated: watching a deep layer leaves the layers before it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
@@ -132,16 +132,25 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def functions_called(note: Callable[[str, Any, Any], None]) -> Iterator[None]:
+def functions_called(note: Callable[[str, Any, Any], None]) -> AbstractContextManager[None]:
     """On torch, tell `note` of every function on tensors: its name, arguments and result."""
+
+    def told(name: str, args: Any, result: Any) -> Any:
+        note(name, args, result)
+        return result
+
+    return functions_changed(told)
+
+
+@contextmanager
+def functions_changed(change: Callable[[str, Any, Any], Any]) -> Iterator[None]:
+    """On torch, what every function on tensors returns becomes change(its name, arguments, result)."""
     from torch.overrides import TorchFunctionMode
 
     class Mode(TorchFunctionMode):
         def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = function(*args, **(kwargs or {}))
-            note(getattr(function, "__name__", str(function)), args, result)
-            return result
+            return change(getattr(function, "__name__", str(function)), args, result)
 
     with Mode():
         yield

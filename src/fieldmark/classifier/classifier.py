@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fieldmark.classifier.head import Head
     from fieldmark.classifier.layers import LayerInfo
 
-GUESSED_SIDES = {1: 256, 2: 224, 3: 32}  # for models that take any size, until an image comes
+GUESSED_SIZE = 224  # for models that take any size, until an image comes
+GUESSED_SIDES = {1: 256, 2: GUESSED_SIZE, 3: 32}
 
 
 class Classifier:
@@ -69,7 +70,8 @@ class Classifier:
         self.wants = scores
         self.fold = fold
         self._given_labels = None if labels is None else [str(label) for label in labels]
-        self.tokens = None if tokens is None else _grid(tokens)
+        self.fixed, self.image, self.tokens = fixed, image, tokens
+        self._grid = None if tokens is None else _grid(tokens)
         self.subject = make_subject(model, fixed, image)
         self.backend = ensure_backend()
         self.name = self.subject.name
@@ -94,6 +96,12 @@ class Classifier:
                 f"model {self.name!r} does not say what shape it takes: call predict(images) or an explainer first"
             )
         return self._engine
+
+    @property
+    def shape_seen(self) -> tuple[int, ...]:
+        """(h, w, c) of the images that the model ate last, or of its declared input. Raises ModelError for neither."""
+        _ = self.engine  # says what to do when no image has come yet
+        return next(reversed(self._layers))
 
     @property
     def head(self) -> Head:
@@ -146,6 +154,7 @@ class Classifier:
     def fix(self, fixed: Mapping[str, Any]) -> None:
         """Hold inputs other than the image at new values, as `fixed=` does; costs no new compilation."""
         self.subject.fix(fixed)
+        self.fixed = {**(self.fixed or {}), **fixed}
 
     # What it says
 
@@ -228,27 +237,24 @@ class Classifier:
             logits = self.wants == "logits" or (self.subject.opaque and is_distribution(head.scores(seen.output)))
             pairs = find_pairs(self.subject, seen) if self.fold else ()
             self._engine = Engine(self.subject, head, logits=logits, batch_size=self.batch_size, pairs=pairs)
-        self._layers[shape] = list_layers(seen, self.subject, shape, self.tokens)
+        self._layers[shape] = list_layers(seen, self.subject, shape, self._grid)
         self._engine.layouts = {info.name: info.layout for info in self._layers[shape]}
 
     def _listed(self) -> list[LayerInfo]:
-        _ = self.engine  # says what to do when no image has come yet
-        return next(reversed(self._layers.values()))
+        return self._layers[self.shape_seen]
 
     def _choice(self) -> tuple[str, str]:
         """The layer of choice and why, for the shape seen last."""
         from fieldmark.classifier.layers import choose_layer
 
-        listed = self._listed()
-        shape = next(reversed(self._layers))
+        listed, shape = self._listed(), self.shape_seen
         if shape not in self._choices:
             self._choices[shape] = choose_layer(listed, self.name, self._reaching)
         return self._choices[shape]
 
     def _reaching(self, names: Sequence[str]) -> list[bool]:
         """Whether a change at each of these layers' maps changes the best score of noise."""
-        shape = next(reversed(self._layers))
-        noise = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+        noise = np.random.default_rng(0).normal(size=(1, *self.shape_seen)).astype(np.float32)
 
         def largest(_values: np.ndarray, gradients: np.ndarray, _scores: np.ndarray) -> np.ndarray:
             return np.abs(gradients).reshape(len(gradients), -1).max(axis=1)

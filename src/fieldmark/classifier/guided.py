@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,28 +17,63 @@ RELU = ("relu", "relu6")
 
 @dataclass(frozen=True)
 class Guided:
-    """A pass in which the gradient that arrives at each of these calls' outputs is clipped at zero."""
+    """A pass in which the gradient that arrives at each of these calls' outputs is clipped at zero.
+
+    functions  the same for ReLUs that a torch module calls as functions
+    """
 
     calls: tuple[str, ...]
+    functions: bool = False
 
     def call(self, subject: Any, x: Any) -> Any:
-        with tapped(subject.layers, subject.method, dict.fromkeys(self.calls, _clipped())):
+        from fieldmark.classifier import autodiff
+
+        clipped = _clipped()
+
+        def change(name: str, _args: Any, result: Any) -> Any:
+            return clipped(result) if name.rstrip("_") in RELU else result
+
+        watching = autodiff.functions_changed(change) if self.functions else nullcontext()
+        with tapped(subject.layers, subject.method, dict.fromkeys(self.calls, clipped)), watching:
             return subject.call(x)
 
 
 def guided(classifier: Classifier) -> Guided:
-    """The surgery for every ReLU of a model, each call of a reused one too. Raises ModelError for a model without."""
+    """The surgery for every ReLU of a model, each call of a reused one too, and those that are functions of torch.
+
+    Raises ModelError for a model without a ReLU.
+    """
     from fieldmark.classifier.subject import refuse_opaque  # imports Keras
 
     refuse_opaque(classifier.subject)
     layers = classifier.subject.layers
     calls = tuple(info.name for info in classifier.layers() if is_relu(layers[split_call(info.name)[0]]))
-    if not calls:
+    is_torch = classifier.subject.method == "forward"
+    functions = is_torch and bool(_functions(classifier) & set(RELU))
+    if not calls and not functions:
         raise ModelError(
             f"model {classifier.name!r} has no ReLU layer: guided backpropagation is defined for ReLU networks; "
             "use Gradients or SmoothGrad, or make each ReLU a layer of its own"
         )
-    return Guided(calls)
+    return Guided(calls, functions)
+
+
+def _functions(classifier: Classifier) -> set[str]:
+    """The names of the functions on tensors that one pass of a torch module calls, wherever."""
+    from keras import ops
+
+    from fieldmark.classifier import autodiff
+
+    names: set[str] = set()
+    channels_last = classifier.shape_seen
+    x = ops.zeros((1, channels_last[-1], *channels_last[:-1]))
+    with (
+        classifier.subject.inference(),
+        autodiff.quiet(),
+        autodiff.functions_called(lambda name, _args, _result: names.add(name.rstrip("_"))),
+    ):
+        classifier.subject.call(x)
+    return names
 
 
 def is_relu(layer: Any) -> bool:

@@ -100,21 +100,31 @@ class Incremental:
     def _tables(self, plan: Plan, rows: np.ndarray) -> list[np.ndarray]:
         return [self.engine.passes.padded(each) for each in plan.tables(rows)]
 
+    def share(self, x: np.ndarray, masks: Any) -> float:
+        """The part of the plain way's work that these masks are planned to take; 1 where they are blended."""
+        plan = self._planned(x.shape[1:], masks) if isinstance(masks, PatchMasks) else None
+        return plan.cost if plan else 1.0
+
     def _plan(self, x: np.ndarray, masks: PatchMasks) -> Plan | None:
-        engine, shape = self.engine, x.shape[1:]
-        if engine.subject.opaque or engine.subject.channels_first:
-            return None
-        key = (shape, masks.patch, masks.corners.tobytes())
+        key = (x.shape[1:], masks.patch, masks.corners.tobytes())
         if key not in self._plans:
             if len(self._plans) >= KEPT:
                 self._plans.clear()
-            if shape not in self._flows:
-                seen = record(engine.subject, shape)
-                self._flows[shape] = read_dataflow(seen, select(seen.output, engine.head.selected))
-            flow = self._flows[shape]
-            plan = None if flow is None else make_plan(flow, shape, masks.corners, masks.patch)
-            self._plans[key] = plan if plan and plan.cost < WORTH_BELOW and self._right(plan, x[0], masks) else None
+            plan = self._planned(x.shape[1:], masks)
+            self._plans[key] = plan if plan and self._right(plan, x[0], masks) else None
         return self._plans[key]
+
+    def _planned(self, shape: tuple[int, ...], masks: PatchMasks) -> Plan | None:
+        """The plan that is worth it, before it is compared with the model."""
+        engine = self.engine
+        if engine.subject.opaque or engine.subject.channels_first:
+            return None
+        if shape not in self._flows:
+            seen = record(engine.subject, shape)
+            self._flows[shape] = read_dataflow(seen, select(seen.output, engine.head.selected))
+        flow = self._flows[shape]
+        plan = None if flow is None else make_plan(flow, shape, masks.corners, masks.patch)
+        return plan if plan and plan.cost < WORTH_BELOW else None
 
     def _right(self, plan: Plan, image: np.ndarray, masks: PatchMasks) -> bool:
         """Whether noise, covered with other noise at the first, the middle and the last patch, gives the same."""

@@ -11,6 +11,7 @@ from keras import ops
 
 from fieldmark.classifier.inputs import SINGLE, Fixed, image_input, one_row
 from fieldmark.classifier.subject import LINEAR, SIGMOID, SOFTMAX, places_of
+from fieldmark.errors import ModelError, unknown
 
 
 class KerasSubject:
@@ -47,7 +48,10 @@ class KerasSubject:
     def fix(self, values: Fixed) -> None:
         """Hold other inputs at these values; kept as variables, so that a new value costs no new compilation."""
         for name, value in values.items():
-            if isinstance(value, SINGLE):
+            if self.declared and (name not in self.declared or name == self.image):
+                others = [each for each in self.declared if each != self.image]
+                raise ModelError(unknown(f"input of model {self.name!r}", name, others))
+            if isinstance(value, SINGLE) and not self.declared:
                 self.fixed[name] = value
                 continue
             row = one_row(name, value, self.declared.get(name))

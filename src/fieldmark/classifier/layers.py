@@ -90,9 +90,9 @@ def choose_layer(layers: Sequence[LayerInfo], model: str, reaching: Reaching | N
     maps = [i for i in own if not layers[i].is_tokens]
     after = maps[-1] if maps else -1
     refuse_unsettled(layers[after + 1 :], model)
-    tokens = [i for i in own if i > after and _normalises(layers[i])] or ([] if maps else own)
-    if tokens:
-        return _choose_tokens([layers[i] for i in tokens], reaching)
+    tokens = [layers[i] for i in own if i > after]
+    if tokens and (not maps or any(map(_normalises, tokens))):
+        return _choose_tokens(tokens, reaching)
     if not maps:
         raise LayerError(
             f"model {model!r} has no spatial layer: expected a convolution whose output is (height, width, channels) "
@@ -105,9 +105,13 @@ def choose_layer(layers: Sequence[LayerInfo], model: str, reaching: Reaching | N
 
 
 def _choose_tokens(layers: Sequence[LayerInfo], reaching: Reaching | None) -> tuple[str, str]:
-    reached = [True] * len(layers) if reaching is None else list(reaching([layer.name for layer in layers]))
-    kept = [layer for layer, reaches in zip(layers, reached, strict=True) if reaches] or list(layers)
-    chosen = kept[-1]
+    """The last normalisation that reaches the score, else the last layer of any kind that does."""
+
+    def reached(some: Sequence[LayerInfo]) -> list[LayerInfo]:
+        told = reaching([layer.name for layer in some]) if reaching and some else [True] * len(some)
+        return [layer for layer, reaches in zip(some, told, strict=True) if reaches]
+
+    chosen = (reached([layer for layer in layers if _normalises(layer)]) or reached(layers) or list(layers))[-1]
     grid = chosen.layout.grid
     assert grid is not None
     what = "normalisation" if _normalises(chosen) else "layer"

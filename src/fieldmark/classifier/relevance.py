@@ -20,6 +20,7 @@ from keras import ops
 
 from fieldmark.classifier import autodiff
 from fieldmark.classifier.linear import Linear, affine, linear_steps
+from fieldmark.classifier.shares import contributions, entered, gate, one, ratio, valued
 from fieldmark.classifier.subject import Subject
 from fieldmark.classifier.taps import surrounded
 from fieldmark.errors import LayerError
@@ -59,6 +60,7 @@ _TORCH_FUNCTIONS = {
     *("boolean_dispatch", "adaptive_max_pool2d", "flatten", "reshape", "view", "squeeze", "unsqueeze", "permute"),
     *("transpose", "contiguous", "dropout", "identity"),
 }
+_PRODUCTS = ("mul", "__mul__", "__rmul__")  # in place it would change the map that it shares relevance to
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Relevance:
     def call(self, subject: Subject, x: Any) -> Any:
         """`subject.call(x)` with every layer exchanged."""
         run = _Run(self, subject, x)
-        watching = autodiff.functions_called(run.called) if subject.method == "forward" else nullcontext()
+        watching = autodiff.functions_changed(run.called) if subject.method == "forward" else nullcontext()
         try:
             with surrounded(subject.layers, subject.method, run.exchanges()), watching:
                 output = subject.call(x)
@@ -157,7 +159,9 @@ class _Run:
         single = len(inputs) == 1
         if kind in _SCALES or (single and kind in ("Add", "Subtract", "Multiply", "TrueDivide", "Divide")):
             output = original(*args, **kwargs)
-            return self.moved(x, _valued(output, x)) if id(x) in self.raw else output
+            return self.moved(x, valued(output, x)) if id(x) in self.raw else output
+        if kind == "Multiply" and len(inputs) == 2:
+            return self.gated(f"layer {name!r} ({kind})", inputs, original(*args, **kwargs))
         if kind in _MOVES and single:
             return self.moved(x, original(*args, **kwargs))
         if kind in _SHARES:
@@ -190,14 +194,24 @@ class _Run:
         if id(x) in self.maps:
             step, fed = self.maps[id(x)]
             return self.ruled(step.then(*of), fed, value, id(fed) in self.raw)
-        return self.moved(x, _valued(value, x)) if id(x) in self.raw else value
+        return self.moved(x, valued(value, x)) if id(x) in self.raw else value
 
     def activated(self, kind: str, activation: str, x: Any, original: Any) -> Any:
         x = self.entered(x)
         value = original(ops.copy(x))  # a copy, for activations that work in place
-        output = _valued(value, x * _ratio(value, x, 1e-12))
+        output = valued(value, x * ratio(value, x, 1e-12))
         if {kind.lower(), activation} & {"relu", "relu6", "sigmoid", "softplus"} and kind != "PReLU":
             self.positive.add(id(output))
+        return output
+
+    def gated(self, who: str, inputs: list[Any], value: Any) -> Any:
+        """A map times a gate, such as one number for each channel: the gate is a weight, the map takes all."""
+        output = gate([self.entered(each) for each in inputs], value)
+        if output is None:
+            self.refuse(
+                f"{who}: LRP has no rule for it where it multiplies two maps of one size, only for a gate that is "
+                "smaller than its map; use a gradient method (IntegratedGradients)"
+            )
         return output
 
     def ruled(self, step: Linear, x: Any, value: Any, direct: bool) -> Any:
@@ -207,22 +221,22 @@ class _Run:
         if direct and rules.first:
             rule = rules.first
         if rule == FLAT:
-            counted = step.apply(_one(x), ops.ones_like(step.weights))
-            return _valued(value, counted * _ratio(value, counted, STABILISER))
+            counted = step.apply(one(x), ops.ones_like(step.weights))
+            return valued(value, counted * ratio(value, counted, STABILISER))
         positive = id(x) in self.positive
         if direct:
-            x = _entered(x)
+            x = entered(x)
         bias = ops.zeros(()) if step.bias is None or not rules.bias else step.along(step.bias, len(value.shape))
         if rule == "epsilon":
             counted = step.apply(x, step.weights)
-            return _valued(value, counted * _ratio(value, counted + bias, rules.epsilon))
-        raising = _contributions(step, x, 1, positive)
-        shared = raising * _ratio(value, raising + ops.relu(bias), STABILISER)
+            return valued(value, counted * ratio(value, counted + bias, rules.epsilon))
+        raising = contributions(step, x, 1, positive)
+        shared = raising * ratio(value, raising + ops.relu(bias), STABILISER)
         if rule == "alpha_beta":
-            lowering = _contributions(step, x, -1, positive)
-            against = lowering * _ratio(value, lowering - ops.relu(-bias), STABILISER)
+            lowering = contributions(step, x, -1, positive)
+            against = lowering * ratio(value, lowering - ops.relu(-bias), STABILISER)
             shared = rules.alpha * shared - (rules.alpha - 1) * against
-        return _valued(value, shared)
+        return valued(value, shared)
 
     # What is known of tensors
 
@@ -234,13 +248,18 @@ class _Run:
         return output
 
     def entered(self, value: Any) -> Any:
-        return _entered(value) if id(value) in self.raw else value
+        return entered(value) if id(value) in self.raw else value
 
-    def called(self, name: str, args: Any, result: Any) -> None:
-        """A torch function that ran: its result is known where it shares relevance as it should."""
+    def called(self, name: str, args: Any, result: Any) -> Any:
+        """What a torch function gives: its result, known where it shares relevance as it should, or a gate's."""
         if self.inside or not hasattr(result, "shape"):
-            return
+            return result
         inputs = list(_tensors(args))
+        if name in _PRODUCTS and len(inputs) == 2 and all(id(value) in self.known for value in inputs):
+            gated = gate(inputs, result)
+            if gated is not None:
+                self.known[id(gated)] = gated
+                return gated
         if name.strip("_").removeprefix("i") not in _TORCH_FUNCTIONS and name.strip("_") not in _TORCH_FUNCTIONS:
             self.strangers[id(result)] = (name, result)
         elif blamed := [self.strangers[id(value)] for value in inputs if id(value) in self.strangers]:
@@ -249,6 +268,7 @@ class _Run:
             self.known[id(result)] = result
             if (all(id(value) in self.positive for value in inputs) and "sub" not in name) or name.startswith("relu"):
                 self.positive.add(id(result))
+        return result
 
     def require_known(self, who: str, value: Any) -> None:
         if id(value) in self.known:
@@ -261,37 +281,6 @@ class _Run:
     def refuse(self, message: str) -> None:
         self.error = LayerError(message)
         raise self.error
-
-
-def _contributions(step: Linear, x: Any, sign: int, positive: bool) -> Any:
-    """The sum of the contributions x w of one sign."""
-    towards, away = ops.relu(step.weights), -ops.relu(-step.weights)
-    if sign < 0:
-        towards, away = away, towards
-    counted = step.apply(ops.relu(x), towards)
-    return counted if positive else counted + step.apply(-ops.relu(-x), away)
-
-
-def _ratio(value: Any, by: Any, epsilon: float) -> Any:
-    """value / (by + epsilon sign(by)) as a constant; 0 where that is a division by zero."""
-    stable = by + ops.where(by < 0, -epsilon, epsilon)
-    zero = stable == 0
-    return ops.stop_gradient(ops.where(zero, 0.0, value / ops.where(zero, 1.0, stable)))
-
-
-def _valued(value: Any, carrier: Any) -> Any:
-    """A tensor with this value and the gradient of `carrier`."""
-    return ops.stop_gradient(value) + (carrier - ops.stop_gradient(carrier))
-
-
-def _one(x: Any) -> Any:
-    """Ones that pass their gradient on to x."""
-    return 1 + (x - ops.stop_gradient(x))
-
-
-def _entered(x: Any) -> Any:
-    """x, whose gradient becomes x times gradient: from what comes back to R itself."""
-    return ops.stop_gradient(x) * _one(x)
 
 
 def _tensors(values: Any) -> Iterator[Any]:

@@ -18,12 +18,12 @@ class GuidedBackprop:
     """Gradients that pass a ReLU backwards only where they are positive and so was its input [springenberg2015].
 
     Behind each ReLU R <- 1[f > 0] 1[R > 0] R. Sharp edges, but hardly specific to a class: believe it only where
-    another method agrees [adebayo2018]. Every ReLU that is a layer counts, with an upper limit or without, and those
-    fused into a Keras layer (`activation="relu"`); one called as a function inside a torch `forward` is not seen.
+    another method agrees [adebayo2018]. Every ReLU counts that is a layer, with an upper limit or without, is fused into
+    a Keras layer (`activation="relu"`), or is called as a function inside a torch `forward`.
 
     channels  as in Gradients
 
-    Maps are at the resolution of what the model eats. Raises ModelError for a model without a ReLU layer.
+    Maps are at the resolution of what the model eats. Raises ModelError for a model without a ReLU.
     """
 
     summary: ClassVar[str] = "Sharp edges that excite the network; pretty, and hardly specific to the class."

@@ -39,7 +39,8 @@ class LRP:
     bias       biases take their share in denominators, as in the paper; False: they don't, and relevance is kept
 
     Batch normalisation is merged into the linear layer before it, elsewhere it is a linear layer whose shift takes its
-    share; activations pass relevance on unchanged; additions, pooling and concatenations share by contribution. Where
+    share; activations pass relevance on unchanged; additions, pooling and concatenations share by contribution; a gate
+    that is smaller than the map it multiplies (squeeze and excite) is a constant weight [arras2017]. Where
     probabilities are explained, the softmax is passed by gradient times input. Maps are summed over channels, in
     units of the score. One forward and one backward pass, of two to three convolutions for each of the model's.
     Raises LayerError for a layer or a step between layers that has no rule.
