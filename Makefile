@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench parity zoo clean
+.PHONY: help demo test lint types bench docs parity zoo clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
 	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
+	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
 	@echo "make clean   remove the environments and what they built"
 
 demo: $(VENV)/.demo
@@ -54,8 +55,14 @@ parity: $(VENV)/.dev $(PEERS_VENV)/.peers
 zoo: $(VENV)/.dev
 	FIELDMARK_ZOO_PAGE=docs/models.md KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/zoo -k "every_network and explained" -q
 
+# A warning is an error, a link that leads nowhere is a warning. Open site/index.html from disk; the search works there too.
+docs: $(VENV)/.dev
+	rm -rf site
+	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --builder html docs site
+	@echo "site/index.html"
+
 clean:
-	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out bench.json
+	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out site bench.json
 
 $(BIN)/python $(PEERS_VENV)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer was not found; install it, or say where: make PYTHON=..." >&2; exit 1; }
@@ -69,7 +76,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing fieldmark, three backends and the test tools into $(VENV) (a few minutes, the first time)"
-	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,onnx,tflite,demo,dev]' torch==2.13.0
+	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,onnx,tflite,demo,docs,dev]' torch==2.13.0
 	@touch $@ $(VENV)/.demo
 
 # The peers disagree with each other about dependencies, so they never share an environment with fieldmark's own.
