@@ -34,6 +34,10 @@ class BackendError(FieldmarkError):
     """A framework that is missing, or is not the one this process runs."""
 
 
+class MapWarning(UserWarning):
+    """A map that is blank, weak or not finite, and why; each cause is also in `Attribution.warnings`."""
+
+
 def unknown(what: str, received: object, valid: Iterable[str], limit: int = 12) -> str:
     """One line for a name that does not exist: the nearest names first, else the list of valid ones.
 

@@ -138,7 +138,10 @@ def test_flat_maps_cost_no_pass_and_weigh_nothing(monkeypatch: Any) -> None:
     np.testing.assert_allclose(found.maps, expected, atol=1e-5)
     blank = fm.ScoreCAM()(lame, np.ones((1, *SHAPE), np.float32), TARGETS)
     assert not blank.maps.any()
-    assert blank.warnings == ("blank map for image 0: nothing at this layer raises this score",)
+    assert blank.warnings == (
+        "blank map for image 0: every channel of layer 'maps' is the same everywhere, and this method goes by what "
+        "varies",
+    )
 
 
 def test_images_of_a_batch_keep_their_own_number_of_live_maps() -> None:

@@ -14,6 +14,7 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.explainers.cam import weighted
 from fieldmark.explainers.contract import Job
 from fieldmark.explainers.layered import Made, check_layers, chosen_layers, one_or_all
+from fieldmark.explainers.perturbation import require_images
 from fieldmark.progress import track
 from fieldmark.targets import Predicted, apply_rule
 
@@ -58,6 +59,7 @@ class ScoreCAM:
 
     def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Made:  # noqa: B008
         job = Job.begin(classifier, images, target)
+        require_images(job)
         engine = classifier.engine
         fill = np.full((1, *job.x.shape[1:]), self.baseline, np.float32)
 
@@ -114,8 +116,11 @@ def _from_passes(explainer: Any, job: Job, maps_at: MapsAt) -> Made:
     made = []
     for layer, activations in zip(layers, found.values, strict=True):
         maps = maps_at(layer[0], activations, weights)
-        maps = np.maximum(maps, 0) if explainer.relu else maps
-        made.append(job.attribution(explainer, maps, found.scores, weights, signed=not explainer.relu, layer=layer))
+        made.append(
+            job.attribution(
+                explainer, maps, found.scores, weights, signed=not explainer.relu, relu=explainer.relu, layer=layer
+            )
+        )
     return one_or_all(explainer, made)
 
 
@@ -169,12 +174,12 @@ def ablation_drops(job: Job, layer: str, activations: np.ndarray, weights: np.nd
     engine = job.classifier.engine
     before = np.einsum("nc,ntc->nt", engine.scores_from(layer, activations, job.x), weights)
     drops = np.zeros((*before.shape, activations.shape[-1]), np.float32)
-    images, channels = np.nonzero(activations.any(axis=(1, 2)))
+    images, channels = np.nonzero(activations.any(axis=tuple(range(1, activations.ndim - 1))))
     chunks = row_chunks(len(images), engine.passes.batch_size)
     for start, stop in track(chunks, len(chunks), f"Channels of {layer}"):
         owner, channel = images[start:stop], channels[start:stop]
         without = activations[owner]
-        without[np.arange(len(owner)), :, :, channel] = 0
+        without[np.arange(len(owner)), ..., channel] = 0
         scores = engine.scores_from(layer, without, job.x[owner])
         drops[owner, :, channel] = before[owner] - np.einsum("rc,rtc->rt", scores, weights[owner])
     return drops / np.where(before == 0, 1, np.abs(before))[..., None]

@@ -12,6 +12,7 @@ import fieldmark
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.backend import versions
+from fieldmark.explainers.diagnosis import Evidence, diagnose, warn
 from fieldmark.targets import Resolved, as_target, describe, single_classes
 
 
@@ -50,12 +51,16 @@ class Job:
         weights: np.ndarray,
         *,
         signed: bool,
+        relu: bool = False,
         layer: tuple[str, str] | None = None,
         notes: dict[str, Any] | None = None,
         variance: np.ndarray | None = None,
         pictures: np.ndarray | None = None,
     ) -> Attribution:
-        """Maps (n, t, h, w) with what was explained: scores (n, classes) and weights (n, t, classes) of the engine."""
+        """Maps (n, t, h, w) with what was explained: scores (n, classes) and weights (n, t, classes) of the engine.
+
+        With `relu` only what is positive in them is kept. Where a map is blank or not finite, `diagnosis` says why.
+        """
         predictions = self.classifier.read(scores)
         classes = single_classes(weights)
         probabilities = np.take_along_axis(predictions.probabilities, np.maximum(classes, 0), axis=1)
@@ -74,34 +79,26 @@ class Job:
             "fieldmark": fieldmark.__version__,
             **(notes or {}),
         }
+        words = describe(self.target, weights, self.classifier.labels)
+        kept = np.ascontiguousarray(np.maximum(maps, 0) if relu else maps, dtype=np.float32)
+        name = layer[0] if layer else None
+        causes = diagnose(
+            Evidence(self, type(explainer).__name__, kept, maps, scores, weights, classes, words, name, kind)
+        )
+        warn(causes)
         return Attribution(
-            maps=np.ascontiguousarray(maps, dtype=np.float32),
+            maps=kept,
             scores=np.einsum("nc,ntc->nt", scores, weights).astype(np.float32),
             probabilities=np.where(classes >= 0, probabilities, np.nan).astype(np.float32),
             classes=classes,
-            targets=describe(self.target, weights, self.classifier.labels),
+            targets=words,
             provenance=provenance,
             images=self.images,
             variance=variance,
             pictures=pictures,
             signed=signed,
-            warnings=self._warnings(maps, kind),
+            warnings=causes,
         )
-
-    def _warnings(self, maps: np.ndarray, kind: str) -> tuple[str, ...]:
-        found = []
-        if kind != self.classifier.wants:
-            found.append(
-                "the model's output is already a softmax that cannot be looked behind: probabilities are explained, "
-                "and saturated ones give weak maps; return logits from the model if you can"
-            )
-        if not np.isfinite(maps).all():
-            found.append("the map holds NaN or infinite values: the model's output is not finite for this image")
-        blank = [i for i, each in enumerate(maps) if not np.any(each)]
-        if blank:
-            shown = ", ".join(map(str, blank[:5])) + (" …" if len(blank) > 5 else "")
-            found.append(f"blank map for image {shown}: nothing at this layer raises this score")
-        return tuple(found)
 
 
 def parameters(explainer: Any) -> dict[str, Any]:

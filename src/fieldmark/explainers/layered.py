@@ -39,17 +39,16 @@ def one_or_all(explainer: Any, made: Iterable[Attribution]) -> Made:
 
 def from_gradients(explainer: Any, job: Job, combine: Combine) -> Made:
     """Maps made of a layer's output and the gradient there; `explainer.relu` keeps only what is positive."""
-    layers = chosen_layers(explainer, job.classifier)
+    layers, relu = chosen_layers(explainer, job.classifier), explainer.relu
 
     def reduce(activations: np.ndarray, gradients: np.ndarray, _scores: np.ndarray) -> np.ndarray:
-        maps = combine(activations, gradients)
-        return np.maximum(maps, 0) if explainer.relu else maps
+        return combine(activations, gradients)
 
     found = job.classifier.engine.gradients(job.x, job.target, at=[name for name, _ in layers], reduce=reduce)
     return one_or_all(
         explainer,
         (
-            job.attribution(explainer, maps, found.scores, found.weights, signed=not explainer.relu, layer=layer)
+            job.attribution(explainer, maps, found.scores, found.weights, signed=not relu, relu=relu, layer=layer)
             for maps, layer in zip(found.values, layers, strict=True)
         ),
     )

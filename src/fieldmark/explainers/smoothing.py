@@ -17,6 +17,7 @@ from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
 from fieldmark.errors import FieldmarkError
 from fieldmark.explainers.contract import Job
+from fieldmark.explainers.diagnosis import silent
 from fieldmark.explainers.gradients import Gradients, over_channels
 from fieldmark.explainers.perturbation import check_count
 from fieldmark.progress import track
@@ -202,7 +203,8 @@ def _around(inner: Any, job: Job, index: int, weights: np.ndarray, cloud: Cloud)
     rule = Rule("given") if job.target.rule.kind == "top" or job.target.given is None else job.target.rule
     given = weights[index] if job.target.given is None else job.target.given[index]
     copies = np.stack([copy for copy, _, _ in cloud.draw(index, job.images[index].astype(np.float32))])
-    made = inner(job.classifier, copies, Fixed(rule, given, job.target.words))
+    with silent():  # what is wrong with the mean is said once, for the mean
+        made = inner(job.classifier, copies, Fixed(rule, given, job.target.words))
     if not isinstance(made, Attribution):
         raise FieldmarkError("inner: expected an explainer that gives one map, received one with several layers=")
     return made
