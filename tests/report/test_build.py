@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures.colours import colour_table
 from fieldmark.figures.scale import scale_of
@@ -30,10 +32,10 @@ class Ranking:
         return [[("Egyptian_cat", 0.771), ("tiger_cat", 0.101), ("lynx", 0.0004)][:k]] * self.n
 
 
-def values_of(entry: dict[str, Any], signed: bool) -> np.ndarray:
+def values_of(entry: dict[str, Any]) -> np.ndarray:
     """The map of a report as the browser reads it, in its own unit."""
-    rows = np.frombuffer(base64.b64decode(entry["values"]), np.uint8).reshape(entry["shape"])
-    return entry["limit"] * ((rows / 127.0 - 1) if signed else rows / 254.0)
+    halves = np.frombuffer(base64.b64decode(entry["halves"]), "<f2").reshape(entry["shape"])
+    return entry["top"] * halves.astype(np.float64)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -44,7 +46,9 @@ def test_maps_travel_at_their_own_size_with_their_scale(signed: bool) -> None:
         for t, entry in enumerate(image["maps"]):
             scale = scale_of(attribution.maps[i, t], signed)
             assert (entry["shape"], entry["limit"]) == ([7, 9], scale.limit)
-            assert np.abs(values_of(entry, signed) - attribution.maps[i, t]).max() <= scale.limit / 250
+            assert (
+                np.abs(values_of(entry) - attribution.maps[i, t]).max() <= np.abs(attribution.maps[i, t]).max() / 2000
+            )
 
 
 def test_the_colours_are_those_of_the_figures() -> None:
@@ -85,20 +89,37 @@ def parameters(**changes: Any) -> dict[str, Any]:
 
 
 def test_methods_of_one_name_are_told_apart() -> None:
-    def names(*attributions: Any) -> list[str]:
-        return [method["name"] for method in build(attributions)["methods"]]
+    def names(*attributions: Any) -> list[tuple[str, str]]:
+        return [(method["name"], method["layer"]) for method in build(attributions)["methods"]]
 
-    assert names(sample(layer="early"), sample(layer="late")) == ["GradCAM at early", "GradCAM at late"]
+    top = "base/top_activation"
+    assert names(sample(layer="early"), sample(layer="late")) == [("GradCAM", "early"), ("GradCAM", "late")]
     steps = [sample(provenance=parameters(steps=count)) for count in (8, 32)]
-    assert names(*steps) == ["GradCAM at base/top_activation (steps 8)", "GradCAM at base/top_activation (steps 32)"]
+    assert names(*steps) == [("GradCAM (steps 8)", top), ("GradCAM (steps 32)", top)]
     seeds = [sample(provenance={**parameters(), "seed": seed}) for seed in (0, 1)]
-    assert names(*seeds) == ["GradCAM at base/top_activation (seed 0)", "GradCAM at base/top_activation (seed 1)"]
-    assert names(sample(), sample(method="Occlusion")) == ["GradCAM", "Occlusion"]
+    assert names(*seeds) == [("GradCAM (seed 0)", top), ("GradCAM (seed 1)", top)]
+    assert names(sample(), sample(method="Occlusion", layer=None)) == [("GradCAM", top), ("Occlusion", "")]
+
+
+def test_a_layer_by_its_name_and_by_default_is_one_layer() -> None:
+    named = {**sample().provenance, "parameters": {"layer": None}}
+    assert len(build([sample(), sample(provenance=named)])["methods"]) == 1
 
 
 def test_a_blank_map_says_why_and_carries_no_values() -> None:
     entry = build([sample(1, 1, maps=np.zeros((1, 1, 7, 9), np.float32))])["images"][0]["maps"][0]
-    assert (entry["note"], entry["values"], entry["where"]) == ("blank: zero everywhere", "", "")
+    assert (entry["note"], entry["limit"], entry["where"]) == ("blank: zero everywhere", 0, "")
+    assert "halves" not in entry
+    assert "rows" not in entry
+
+
+def test_values_that_are_no_numbers_stay_so_and_a_map_the_same_everywhere_keeps_its_value() -> None:
+    maps = np.ones((1, 2, 2, 2), np.float32)
+    maps[0, 0, 0, 0] = np.nan
+    holed, flat = build([sample(maps=maps)])["images"][0]["maps"]
+    np.testing.assert_array_equal(values_of(holed), maps[0, 0])
+    np.testing.assert_array_equal(values_of(flat), maps[0, 1])
+    assert flat["note"] == "blank: 1 everywhere"
 
 
 @pytest.mark.parametrize(
@@ -112,10 +133,10 @@ def test_the_strongest_place_in_words(place: tuple[int, int], words: str) -> Non
 
 
 def test_predictions_become_a_ranking() -> None:
-    ranking = build([sample()], Ranking())["images"][0]["ranking"]
+    ranking = build([sample()], Ranking())["images"][0]["rankings"][0]["rows"]
     assert ranking[0] == {"label": "Egyptian_cat", "share": 77.1, "words": "77 %"}
     assert ranking[2]["words"] == "< 0.1 %"
-    values = build([sample()], Ranking(reading="value"))["images"][0]["ranking"]
+    values = build([sample()], Ranking(reading="value"))["images"][0]["rankings"][0]["rows"]
     assert values[0] == {"label": "Egyptian_cat", "share": None, "words": "0.771"}
 
 
@@ -159,6 +180,12 @@ def test_options_reach_the_data() -> None:
     assert data["methods"][0]["warnings"] == ["saturated"]
 
 
+def no_images() -> Attribution:
+    one = sample()
+    empty = {name: getattr(one, name)[:0] for name in ("maps", "scores", "probabilities", "classes", "images")}
+    return dataclasses.replace(one, targets=(), **empty)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -167,6 +194,7 @@ def test_options_reach_the_data() -> None:
             lambda: build([sample(images=None)]),
             "report: the attribution of GradCAM at base/top_activation carries no images; explain them again",
         ),
+        (lambda: build([no_images()]), "report: expected at least one image, received none"),
         (lambda: build([sample()], names=["a", "b"]), "report: expected a name for each of 1 images, received 2"),
         (lambda: build([sample()], Ranking(3)), "report: expected predictions of 1 images, received 3"),
     ],

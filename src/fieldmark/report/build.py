@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,25 +13,38 @@ from PIL import Image
 
 from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError
-from fieldmark.figures.colours import WORDS, colour_table, rows
 from fieldmark.figures.overlay import show
-from fieldmark.figures.panels import describe_place, describe_score, legend_text
+from fieldmark.figures.panels import describe_place, describe_score
 from fieldmark.figures.scale import Scale, scales_of, to_rgb
 from fieldmark.figures.text import clean, percent
-
-MOST_PIXELS = 768
-"""Longest side at which a photograph travels; the maps keep their own size."""
+from fieldmark.report.choices import Choices
+from fieldmark.report.maps import Budget, budget, colour_text, data_uri, encode_map, encode_photo
+from fieldmark.report.network import Layer, draw_network
 
 TITLE = "What the model looks at"
-
-_SETTINGS = ("seed", "scores", "model", "backend")
-_IDENTITY = ("method", "parameters", "layer", *_SETTINGS)
 
 
 class Ranked(Protocol):
     """What is needed of predictions: per image the k best (label, probability)."""
 
     def top(self, k: int = 5) -> list[list[tuple[str, float]]]: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """An attribution as it stands in a report.
+
+    keys    one an image: equal keys are the same image, whatever attribution they come from
+    scales  of each (image, target)
+    side    "before", "after", "difference" where two are compared
+    layer   what to call its layer, where not by its name
+    """
+
+    attribution: Attribution
+    keys: Sequence[str]
+    scales: Sequence[Sequence[Scale]]
+    side: str = ""
+    layer: str | None = None
 
 
 def build(
@@ -45,6 +56,8 @@ def build(
     notes: str | Sequence[str] = (),
     summaries: Mapping[str, str] | None = None,
     shared_scale: bool = False,
+    layers: Sequence[Layer] = (),
+    command: str = "",
 ) -> dict[str, Any]:
     """The data of a report.
 
@@ -54,111 +67,66 @@ def build(
     notes         paragraphs shown at the top
     summaries     one sentence for each method, by its name
     shared_scale  one scale for all maps of an attribution, as in `panel`
+    layers        `Classifier.layers()`: the network is drawn, so that a layer can be chosen by looking
+    command       the command line that makes the report, to which `--layer NAME` can be added
     """
     if not attributions:
         raise FieldmarkError("report: expected at least one attribution, received none")
-    methods = _Methods(summaries or {})
+    parts = [
+        Part(attribution=att, keys=image_keys(att), scales=scales_of(att.maps, att.signed, shared_scale))
+        for att in attributions
+    ]
+    data = assemble(parts, names, summaries or {}, shared_scale)
+    batches = predictions if isinstance(predictions, Sequence) else [predictions] if predictions is not None else []
+    rank(data["images"], batches)
+    said = [notes] if isinstance(notes, str) else list(notes)
+    data["title"], data["notes"] = clean(title), [clean(note) for note in said] + data["notes"]
+    carried = [method["layer"] for method in data["methods"]]
+    data["network"] = draw_network(layers, carried, command) if layers else None
+    return data
+
+
+def assemble(
+    parts: Sequence[Part], names: Sequence[str] | None, summaries: Mapping[str, str], shared_scale: bool
+) -> dict[str, Any]:
+    """The data of parts: methods, images with their maps, colours; predictions, title and network are empty yet."""
+    choices = Choices(summaries)
+    shapes = [att.maps.shape[2:] for att in (part.attribution for part in parts) for _ in range(att.scores.size)]
+    keys = dict.fromkeys(key for part in parts for key in part.keys)
+    if not keys:
+        raise FieldmarkError("report: expected at least one image, received none")
+    plan = budget(shapes, len(keys))
     images: dict[str, dict[str, Any]] = {}
-    for att in attributions:
-        if att.images is None:
-            raise FieldmarkError(
-                f"report: the attribution of {describe_place(att)} carries no images; explain them again"
-            )
-        method = methods.number(att)
-        scales = scales_of(att.maps, att.signed, shared_scale)
-        keys = _keys(att.images)
+    for part in parts:
+        att = part.attribution
+        assert att.images is not None
+        method = choices.number(att, part.side, part.layer)
         photos = to_rgb(att.images)
-        for i, key in enumerate(keys):
-            entry = images.setdefault(key, _photo(photos[i], len(images)))
+        for i, key in enumerate(part.keys):
+            if key not in images:
+                images[key] = _photo(photos[i], len(images), plan)
             for t in range(att.maps.shape[1]):
-                _add_map(entry, method, att, scales[i][t], i, t)
+                _add_map(images[key], method, part, (i, t), plan)
     _name(list(images.values()), names)
-    _rank(list(images.values()), predictions)
     return {
-        "title": clean(title),
-        "notes": [clean(note) for note in ([notes] if isinstance(notes, str) else notes)],
-        "model": methods.model,
-        "methods": methods.finish(shared_scale),
+        "title": TITLE,
+        "notes": [plan.note] if plan.note else [],
+        "model": " and ".join(choices.models),
+        "methods": choices.finish(shared_scale),
         "images": list(images.values()),
-        "colours": {kind: _table(kind == "signed") for kind in ("signed", "amount")},
+        "colours": {kind: colour_text(kind == "signed") for kind in ("signed", "amount")},
+        "network": None,
+        "comparison": None,
     }
 
 
-class _Methods:
-    """The distinct methods of a report, numbered in the order of their first appearance, with names that differ."""
-
-    def __init__(self, summaries: Mapping[str, str]) -> None:
-        self.summaries = summaries
-        self.identities: list[str] = []
-        self.found: list[dict[str, Any]] = []
-        self.model = ""
-
-    def number(self, att: Attribution) -> int:
-        source = att.provenance
-        identity = json.dumps([source.get(key) for key in _IDENTITY] + [att.signed], default=str, sort_keys=True)
-        if identity not in self.identities:
-            self.identities.append(identity)
-            self.model = self.model or clean(source.get("model") or "")
-            name = str(source.get("method", "unknown method"))
-            self.found.append(
-                {
-                    "name": clean(name),
-                    "place": clean(describe_place(att)),
-                    "kind": "picture" if att.pictures is not None else "signed" if att.signed else "amount",
-                    "ends": list(WORDS[att.signed]),
-                    "summary": clean(self.summaries.get(name, "")),
-                    "details": _details(source),
-                    "warnings": [],
-                    "settings": {key: source.get(key) for key in _SETTINGS} | dict(source.get("parameters") or {}),
-                }
-            )
-        number = self.identities.index(identity)
-        kept = self.found[number]["warnings"]
-        kept += [clean(text) for text in att.warnings if clean(text) not in kept]
-        return number
-
-    def finish(self, shared_scale: bool) -> list[dict[str, Any]]:
-        """The methods, those of one name told apart by layer, and where that is the same too, by what else differs."""
-        for tell in (lambda method: method["place"], self._told_apart):
-            names = [method["name"] for method in self.found]
-            told = [tell(method) if names.count(method["name"]) > 1 else method["name"] for method in self.found]
-            for method, name in zip(self.found, told, strict=True):
-                method["name"] = name
-        for method in self.found:
-            made = method["kind"] == "picture"
-            method["legend"] = "" if made else legend_text(method["kind"] == "signed", shared_scale)
-            del method["settings"]
-        return self.found
-
-    def _told_apart(self, method: dict[str, Any]) -> str:
-        mine = method["settings"]
-        others = [other["settings"] for other in self.found if other["name"] == method["name"]]
-        differing = [key for key in mine if any(other.get(key) != mine[key] for other in others)]
-        return f"{method['name']} ({', '.join(f'{clean(key)} {_words(mine[key])}' for key in differing)})"
-
-
-def _details(provenance: Mapping[str, Any]) -> list[list[str]]:
-    """Provenance as rows of words, parameters and versions each on one line."""
-    return [
-        [clean(key).replace("_", " "), _words(value)]
-        for key, value in provenance.items()
-        if value not in (None, {}, "")
-    ]
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{clean(key)} {_words(item)}" for key, item in value.items() if item is not None)
-    return (
-        clean(json.dumps(value, ensure_ascii=False, default=str)) if isinstance(value, (list, tuple)) else clean(value)
-    )
-
-
-def _keys(images: np.ndarray) -> list[str]:
+def image_keys(att: Attribution) -> list[str]:
     """A name for each image's content; the second of two equal images gets one of its own."""
+    if att.images is None:
+        raise FieldmarkError(f"report: the attribution of {describe_place(att)} carries no images; explain them again")
     seen: dict[str, int] = {}
     keys = []
-    for image in images:
+    for image in att.images:
         head = f"{image.dtype}{image.shape}".encode()
         digest = hashlib.blake2b(head + np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest()
         seen[digest] = seen.get(digest, 0) + 1
@@ -166,57 +134,40 @@ def _keys(images: np.ndarray) -> list[str]:
     return keys
 
 
-def _photo(photo: np.ndarray, number: int) -> dict[str, Any]:
+def _photo(photo: np.ndarray, number: int, plan: Budget) -> dict[str, Any]:
     height, width = photo.shape[:2]
-    shown = Image.fromarray(photo)
-    shown.thumbnail((MOST_PIXELS, MOST_PIXELS))
+    shown, picture = encode_photo(photo, plan)
     return {
         "name": f"image {number}",
         "size": [width, height],
         "shown": list(shown.size),
-        "picture": _data_uri(shown),
-        "ranking": [],
+        "picture": picture,
+        "rankings": [],
+        "change": "",
         "targets": [],
         "maps": [],
     }
 
 
-def _data_uri(picture: Image.Image) -> str:
-    """PNG for what is small enough to show its pixels, JPEG for photographs."""
-    file = io.BytesIO()
-    small = max(picture.size) <= 128
-    if small:
-        picture.save(file, "PNG", optimize=True)
-    else:
-        picture.save(file, "JPEG", quality=88, subsampling=0, optimize=True)
-    return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _add_map(entry: dict[str, Any], method: int, att: Attribution, scale: Scale, i: int, t: int) -> None:
+def _add_map(entry: dict[str, Any], method: int, part: Part, place: tuple[int, int], plan: Budget) -> None:
+    att, (i, t) = part.attribution, place
     target = clean(att.targets[i][t])
     if target not in entry["targets"]:
         entry["targets"].append(target)
     number = entry["targets"].index(target)
     if any((m["method"], m["target"]) == (method, number) for m in entry["maps"]):
         return
-    values = scale(att.maps[i, t])
-    entry["maps"].append(
-        {
-            "method": method,
-            "target": number,
-            "score": describe_score(att, i, t),
-            "note": scale.note,
-            "where": "" if scale.blank else strongest_place(values),
-            "limit": scale.limit,
-            "shape": list(values.shape),
-            "picture": "" if att.pictures is None else _data_uri(Image.fromarray(show(att, i, t))),
-            "values": "" if scale.blank or att.pictures is not None else _text(rows(values, att.signed)),
-        }
-    )
-
-
-def _text(values: np.ndarray) -> str:
-    return base64.b64encode(values.tobytes()).decode()
+    scale = part.scales[i][t]
+    made: dict[str, Any] = {"picture": "", "where": ""}
+    if att.pictures is not None:
+        made |= {"shape": list(att.maps.shape[2:]), "limit": 0.0}
+        made["picture"] = data_uri(Image.fromarray(show(att, i, t)), plan.quality)
+    else:
+        made |= encode_map(att.maps[i, t], scale, plan)
+    if not scale.blank:
+        made["where"] = strongest_place(scale(att.maps[i, t]))
+    said = describe_score(att, i, t)
+    entry["maps"].append({"method": method, "target": number, "score": said, "note": scale.note, **made})
 
 
 def strongest_place(values: np.ndarray) -> str:
@@ -236,24 +187,20 @@ def _name(images: list[dict[str, Any]], names: Sequence[str] | None) -> None:
         image["name"] = clean(name) or image["name"]
 
 
-def _rank(images: list[dict[str, Any]], predictions: Ranked | Sequence[Ranked] | None) -> None:
-    if predictions is None:
+def rank(images: list[dict[str, Any]], batches: Sequence[Ranked], side: str = "") -> None:
+    """Add to each image what the predictions, one or several batches of them, say of it."""
+    if not batches:
         return
-    batches = predictions if isinstance(predictions, Sequence) else [predictions]
     ranked = [(row, getattr(batch, "reading", "") == "value") for batch in batches for row in batch.top(5)]
     if len(ranked) != len(images):
         raise FieldmarkError(f"report: expected predictions of {len(images)} images, received {len(ranked)}")
     for image, (row, is_value) in zip(images, ranked, strict=True):
-        image["ranking"] = [_ranked(label, float(number), is_value) for label, number in row]
+        rows = [_ranked(label, float(number), is_value) for label, number in row]
+        image["rankings"].append({"side": side, "rows": rows})
 
 
 def _ranked(label: str, number: float, is_value: bool) -> dict[str, Any]:
     known = math.isfinite(number)
     share = round(100 * min(max(number, 0), 1), 2) if known and not is_value else None
-    words = f"{number:.4g}" if is_value else percent(number)
-    return {"label": clean(label), "share": share, "words": words if known else "unknown"}
-
-
-def _table(signed: bool) -> str:
-    """The colour table as base64 of uint8 (255, 4)."""
-    return base64.b64encode(np.rint(255 * colour_table(signed)).astype(np.uint8).tobytes()).decode()
+    said = f"{number:.4g}" if is_value else percent(number)
+    return {"label": clean(label), "share": share, "words": said if known else "unknown"}

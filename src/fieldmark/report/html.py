@@ -19,6 +19,11 @@ from fieldmark.errors import OutputError
 from fieldmark.figures.overlay import ALPHA, FADE
 from fieldmark.figures.scale import check_fraction
 from fieldmark.report.build import TITLE, Ranked, build
+from fieldmark.report.network import Layer
+
+STYLES = ("report.css", "controls.css", "print.css")
+SCRIPTS = ("draw.js", "pane.js", "card.js", "page.js", "keys.js")
+"""The parts of the page's style and script, in order."""
 
 
 def write_report(
@@ -31,6 +36,8 @@ def write_report(
     notes: str | Sequence[str] = (),
     summaries: Mapping[str, str] | None = None,
     shared_scale: bool = False,
+    layers: Sequence[Layer] = (),
+    command: str = "",
     alpha: float = ALPHA,
 ) -> Path:
     """Write one self-contained HTML page of attributions, with the arguments of `build`; returns its path.
@@ -48,21 +55,19 @@ def write_report(
         notes=notes,
         summaries=summaries,
         shared_scale=shared_scale,
+        layers=layers,
+        command=command,
     )
     return write_atomically(Path(path), render(data, alpha))
 
 
 def render(data: Mapping[str, Any], alpha: float = ALPHA) -> str:
     """The page of what `build` returned. The same data give the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("fieldmark.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = templates()
+    style = Markup("").join(_asset(environment, name) for name in STYLES)
+    script = Markup('\n"use strict";\n(() => {{{}}})();\n').format(
+        Markup("").join(_asset(environment, name) for name in SCRIPTS)
     )
-    environment.filters["breakable"] = breakable
-    style, script = (_asset(environment, name) for name in ("report.css", "report.js"))
     return environment.get_template("report.html").render(
         **data,
         style=style,
@@ -76,6 +81,19 @@ def render(data: Mapping[str, Any], alpha: float = ALPHA) -> str:
         fade=FADE,
         version=fieldmark.__version__,
     )
+
+
+def templates() -> Environment:
+    """Where the templates are; whatever is put into them is escaped."""
+    environment = Environment(
+        loader=PackageLoader("fieldmark.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    return environment
 
 
 def as_json(value: Any) -> Markup:
