@@ -7,6 +7,31 @@ from typing import Any
 
 TOP = """# Models
 
+A model is explained as it is: a `keras.Model` (Sequential, functional or subclassed, nested to any depth, frozen, in
+mixed precision, channels first), a `torch.nn.Module` (with hooks, in-place or functional ReLUs, in half precision,
+Lightning, Hugging Face), or a function. What a user says where the model leaves it open:
+
+```python
+fm.Classifier(model, output="species")  # which of several outputs, by name or number; `.logits` is found by itself
+fm.Classifier(model, fixed={"age": 61})  # the other inputs: one image's value, the same for every image
+clf.fix({"age": 62})  # another value, without compiling anything anew
+fm.Classifier(module, image="pixel_values", fixed={"mode": 2})  # torch: arguments of its forward, by name
+fm.Classifier(vit, tokens=(14, 14, 1))  # a transformer's grid and the tokens before it, where it is unclear
+fm.GradCAM(layer="base/block5#2")  # a layer inside a model inside; its second call, where it is called twice
+```
+
+- **Transformers**: tokens are a map (height, width, channels). The grid is that of the patch embedding, or follows from
+  the number of tokens and the image; up to eight tokens before the patches (class, distillation, registers) are left
+  out. The layer is the last normalisation whose patches reach the score: behind the last attention only the class token
+  may be read. Where two grids fit, the error names both.
+- **Signals and volumes**: models of (n, length, channels) and (n, depth, height, width, channels) get maps
+  (n, t, length) and (n, t, depth, height, width) from the Grad-CAM family, the gradient methods, LRP and EigenCAM.
+  What covers or paints images says that it does.
+- **Half precision**: maps are float32, also where the model computes in float16 or bfloat16.
+- **Layout**: maps and images are channels last for every framework and every model.
+
+## keras.applications
+
 Every network of keras.applications with random weights. *Layer* is the one that class activation maps use by default at
 the input that the network was made for, *map* its height, width and channels there. The rest is at the smallest input
 that Keras builds it for, where many networks end in a single pixel, which is no map, so that an earlier layer is taken:

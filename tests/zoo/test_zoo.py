@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,26 +63,33 @@ def test_every_network_of_keras_applications_is_explained() -> None:
     assert [row for row in rows if not right(row)] == []
 
 
-def run(backend: str, names: Any) -> list[dict[str, Any]]:
+def run(backend: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of these networks, a few in each process; those found before are taken from the file that keeps them."""
     kept = Path(ROWS) if ROWS else None
     lines = kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else []
     rows = [row for row in map(json.loads, lines) if row["backend"] == backend]
     missing = [name for name in names if name not in {row["model"] for row in rows}]
     for start in range(0, len(missing), CHUNK):
-        chunk = missing[start : start + CHUNK]
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.zoo.examine", *chunk],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-        )
-        found = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        rows += map(json.loads, found)
-        if kept:
-            with kept.open("a", encoding="utf-8") as file:
-                file.writelines(line + "\n" for line in found)
-        assert done.returncode == 0, f"{backend} {chunk}: {done.stderr[-2000:]}"
+        for line in lines_of(backend, missing[start : start + CHUNK]):
+            rows.append(json.loads(line))
+            if kept:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(line)
     return rows
+
+
+def lines_of(backend: str, names: Sequence[str]) -> Iterator[str]:
+    """What `tests.zoo.examine` prints of these networks, each line as it comes."""
+    command = [sys.executable, "-m", "tests.zoo.examine", *names]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        yield from (line for line in process.stdout if line.startswith("{"))
+        if process.wait() != 0:
+            errors.seek(0)
+            pytest.fail(f"{backend} {names}: {errors.read()[-2000:]}")
