@@ -48,7 +48,7 @@ _PUBLIC = {
     "read_images": "fieldmark.images",
 }
 
-_PACKAGES = ("classifier", "demo", "explainers", "figures", "report", "run")
+_PACKAGES = ("callbacks", "classifier", "demo", "explainers", "figures", "report", "run")
 
 __all__ = ["__version__", *_PUBLIC]
 

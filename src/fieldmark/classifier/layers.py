@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+from markupsafe import Markup
+
+from fieldmark import notebook
 from fieldmark.classifier.layout import PLAIN, Grid, Layout, grids
 from fieldmark.classifier.subject import Call, Record, Subject
 from fieldmark.classifier.taps import split_call
@@ -132,8 +135,24 @@ def refuse_unsettled(layers: Sequence[LayerInfo], model: str) -> None:
     )
 
 
-def mark_chosen(layers: Sequence[LayerInfo], name: str) -> list[LayerInfo]:
-    return [replace(layer, chosen=layer.name == name) for layer in layers]
+class Layers(list[LayerInfo]):
+    """A list of layers that a notebook shows as a table, the one that CAMs use in bold."""
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                Markup("<b>{}</b>").format(layer.name) if layer.chosen else layer.name,
+                layer.kind,
+                " x ".join(map(str, layer.shape)),
+                "class activation maps" if layer.chosen else "map" if layer.spatial else "",
+            )
+            for layer in self
+        ]
+        return notebook.block(notebook.table(("layer", "kind", "output", "used for"), rows, most=400))
+
+
+def mark_chosen(layers: Sequence[LayerInfo], name: str) -> Layers:
+    return Layers(replace(layer, chosen=layer.name == name) for layer in layers)
 
 
 def find_layer(layers: Sequence[LayerInfo], name: str, model: str) -> LayerInfo:

@@ -133,14 +133,21 @@ def _contours(values: np.ndarray, scale: Scale, look: Look) -> tuple[Line, ...]:
     """Lines where the strength is 1/(k + 1), ..., k/(k + 1) of full colour."""
     if not look.contours or scale.blank or min(values.shape) < 2:
         return ()
-    table = colour_table(scale.signed, look.colours)[:, :3]
-    levels = np.arange(1, look.contours + 1) / (look.contours + 1)
     find = contour_generator(z=values)
-    lines: list[Line] = []
-    for level in [*-levels, *levels] if scale.signed else levels:
-        row = round(((level + 1) / 2 if scale.signed else level) * (len(table) - 1))
-        lines += [Line(np.asarray(points), tuple(0.75 * table[row]), 0.9, halo=True) for points in find.lines(level)]
-    return tuple(lines)
+    return tuple(
+        Line(np.asarray(points), ink, 0.9, halo=True)
+        for level, ink in contour_levels(scale.signed, look)
+        for points in find.lines(level)
+    )
+
+
+def contour_levels(signed: bool, look: Look) -> list[tuple[float, tuple[float, ...]]]:
+    """The strengths at which lines are drawn, -1..1 or 0..1, each with its colour, darker than the map's."""
+    table = colour_table(signed, look.colours)[:, :3]
+    levels = np.arange(1, look.contours + 1) / (look.contours + 1)
+    both = [*-levels[::-1], *levels] if signed else [*levels]
+    rows = [round(((level + 1) / 2 if signed else level) * (len(table) - 1)) for level in both]
+    return [(float(level), tuple(0.75 * table[row])) for level, row in zip(both, rows, strict=True)]
 
 
 def _signal(heatmap: np.ndarray, scale: Scale, photo: Photo | None, look: Look) -> tuple[np.ndarray, tuple[Line, ...]]:

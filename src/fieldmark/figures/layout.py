@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fieldmark.attribution import Attribution
-from fieldmark.figures.cells import GREY, Look
+from fieldmark.figures.cells import GREY, Look, contour_levels
 from fieldmark.figures.colours import LEVELS, WORDS, colour_table
 from fieldmark.figures.overlay import blend, whiten
-from fieldmark.figures.page import ALERT, INK, Page, Panel, Words
+from fieldmark.figures.page import ALERT, INK, Line, Page, Panel, Words
 from fieldmark.figures.text import clean
 from fieldmark.figures.words import describe_place, legend_text
 
@@ -52,18 +52,32 @@ def _legends(page: Page, group: list[Attribution], look: Look, y: float, inner: 
         values = np.linspace(-1 if signed else 0, 1, LEVELS, dtype=np.float32)[None].repeat(24, axis=0)
         ground = whiten(np.full((*values.shape, 3), float(GREY)), look.pale)
         bar = blend(ground, values, look.alpha, colour_table(signed, look.colours), signed)
-        page.picture(bar, _MARGIN, y, _LEGEND, _LEGEND * 24 / LEVELS)
+        page.picture(bar, _MARGIN, y, _LEGEND, _LEGEND * 24 / LEVELS, _marks(signed, look) if look.contours else ())
         under = y + _LEGEND * 24 / LEVELS + 0.02
         low, high = WORDS[signed]
         for word, align in ((low, "left"), ("0" if signed else "", "center"), (high, "right")):
             below = page.words(Words(word), _MARGIN, under, _LEGEND, align)
-        text = Words(legend_text(signed, look.shared_scale, methods if len(kinds) > 1 else []))
+        text = Words(
+            legend_text(signed, look.shared_scale, methods if len(kinds) > 1 else [])
+            + (f" Lines: {_shares(look.contours)} of full colour." if look.contours else "")
+        )
         beside = inner - _LEGEND - _GAP >= 2.2
         x, top, room = (
             (_MARGIN + _LEGEND + _GAP, y, inner - _LEGEND - _GAP) if beside else (_MARGIN, below + 0.03, inner)
         )
         y = max(below, page.words(text, x, top, room)) + 0.1
     return y
+
+
+def _marks(signed: bool, look: Look) -> list[Line]:
+    """The contour lines in the legend's bar."""
+    places = [((level + 1) / 2 if signed else level, ink) for level, ink in contour_levels(signed, look)]
+    return [Line(np.array([[x * LEVELS, -0.5], [x * LEVELS, 23.5]]), ink, 0.9, halo=True) for x, ink in places]
+
+
+def _shares(contours: int) -> str:
+    shares = [f"{100 * k / (contours + 1):.0f}" for k in range(1, contours + 1)]
+    return f"{' and '.join([', '.join(shares[:-1]), shares[-1]]) if contours > 1 else shares[0]} %"
 
 
 def _warnings(page: Page, group: list[Attribution], y: float, inner: float) -> float:

@@ -29,7 +29,7 @@ _ALERT_GROUND = "#fff4dc"
 
 _VECTOR = {"svg", "svgz", "pdf", "eps", "ps"}
 # Text stays text, to be selected, searched and set in another font; no random names, so that a file is repeatable.
-_VECTOR_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "fieldmark", "pdf.fonttype": 42, "ps.fonttype": 42}
+_VECTOR_SETTINGS: Any = {"svg.fonttype": "none", "svg.hashsalt": "fieldmark", "pdf.fonttype": 42, "ps.fonttype": 42}
 
 
 class Panel(Figure):
@@ -129,11 +129,9 @@ class Page:
             axes.set_anchor("S")
             axes.set_axis_off()
             axes.set_autoscale_on(False)
-            for line in lines:
-                halo = [withStroke(linewidth=line.width + 1.2, foreground=(1, 1, 1, 0.75))] if line.halo else []
-                axes.add_line(
-                    Line2D(*line.points.T, color=line.colour, linewidth=line.width, antialiased=True, path_effects=halo)
-                )
+            for drawn in lines:
+                halo = [withStroke(linewidth=drawn.width + 1.2, foreground=(1, 1, 1, 0.75))] if drawn.halo else []
+                axes.add_line(Line2D(*drawn.points.T, color=drawn.colour, linewidth=drawn.width, path_effects=halo))
         for line, x, y, align, words in self.lines:
             figure.text(
                 x / self.width,

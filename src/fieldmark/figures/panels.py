@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,8 @@ def panel(
     """
     group = [attributions] if isinstance(attributions, Attribution) else list(attributions)
     chosen = _check(group, images, names, captions, columns)
-    look = _look(
-        style, colours, contours, alpha=alpha, fade=fade, pale=pale, shared_scale=shared_scale or (limit and True)
-    )
+    shared = shared_scale if limit is None else True
+    look = _look(style, colours, contours, alpha=alpha, fade=fade, pale=pale, shared_scale=shared)
     scales = _scales(group, look.shared_scale, limit)
     photos = _photos(group, originals, fit)
     said = _captions(group, captions)
@@ -98,6 +98,8 @@ def panel(
             cell = photo_cell(first, names[i] if names else f"image {i}" if len(group[0]) > 1 else "original")
             lines = [[cell, *lines[0]], *([None, *line] for line in lines[1:])]
         blocks.append(lines)
+    if columns is None:
+        blocks = _beside(blocks)
     return draw(blocks, group, _title(group) if title is None else title, look)
 
 
@@ -163,6 +165,16 @@ def _lines(cells: list[list[Cell]], columns: int | None) -> list[list[Any]]:
         size = columns or math.ceil(len(row) / math.ceil(len(row) / _COLUMNS))
         lines += [row[start : start + size] for start in range(0, len(row), size)]
     return lines
+
+
+def _beside(blocks: list[list[list[Any]]]) -> list[list[list[Any]]]:
+    """Many images of one short line each, several to a line."""
+    size = max(len(line) for block in blocks for line in block)
+    if len(blocks) <= 3 or size > 3 or any(len(block) != 1 or len(block[0]) != size for block in blocks):
+        return blocks
+    together = _COLUMNS // size
+    lines = [line for block in blocks for line in block]
+    return [[list(chain(*lines[k : k + together]))] for k in range(0, len(lines), together)]
 
 
 def _title(group: list[Attribution]) -> str:
