@@ -64,23 +64,23 @@ def usual(name: str) -> dict[str, Any]:
 
 
 def measure(classifier: Any, side: int) -> dict[str, Any]:
-    """One Grad-CAM before its ReLU and the gradients at the pixels, of the class predicted for noise."""
-    import fieldmark as fm
+    """Grad-CAM before its ReLU and the gradients at the pixels, of the class predicted for noise, from one pass."""
+    from fieldmark.explainers.cam import grad_cam
+    from fieldmark.targets import Resolved, Rule
 
     x = np.random.default_rng(0).uniform(0, 255, (IMAGES, side, side, 3)).astype(np.float32)
+    classifier.prepare(x)
     layer, reason = classifier.choose_layer()
     shape = next(info.shape for info in classifier.layers() if info.name == layer)
-    cam = fm.GradCAM(relu=False)(classifier, x)
-    gradients = fm.Gradients()(classifier, x).maps
+    found = classifier.engine.gradients(x, Resolved(Rule("top"), None), at=(layer, "input"))
     return {
         "backend": classifier.backend,
         "layer": layer,
         "reason": reason,
         "shape": list(shape),
-        "maps": _state(cam.maps),
-        "gradients": _state(gradients),
+        "maps": _state(grad_cam(found.values[0], found.gradients[0])),
+        "gradients": _state(np.abs(found.gradients[1]).max(axis=-1)),
         "logits": _logits_reached(classifier, x),
-        "warnings": list(cam.warnings),
     }
 
 
