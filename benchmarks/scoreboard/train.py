@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scoreboard.train [--only TEXT]`: train the networks that are not there yet."""
+"""`python -m benchmarks.scoreboard.train [--only TEXT] [--at-most N]`: train the networks that are not there yet."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="nets whose name contains this")
+    parser.add_argument("--at-most", type=int, default=10_000, help="stop after so many nets")
     options = parser.parse_args()
-    for net in main_nets():
-        if options.only in net.name and not net.path.exists():
-            done = train(net)
-            print(f"{net.name}: accuracy {done['accuracy']:.4f} in {done['seconds']} s", flush=True)
+    missing = [net for net in main_nets() if options.only in net.name and not net.path.exists()]
+    for net in missing[: options.at_most]:
+        done = train(net)
+        print(f"{net.name}: accuracy {done['accuracy']:.4f} in {done['seconds']} s", flush=True)
+    print(f"{max(0, len(missing) - options.at_most)} nets left")
 
 
 if __name__ == "__main__":

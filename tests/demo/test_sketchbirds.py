@@ -191,7 +191,7 @@ def test_unknown_names_get_their_neighbours() -> None:
         f"unknown mark or cue of the sketch birds 'crests': did you mean 'crest'? Valid: {known}"
     )
     assert refusal(sample, "ones", 0, 1) == (
-        "unknown design 'ones': did you mean 'one'? Valid: one, two, pairs, hidden, habitats"
+        "unknown design 'ones': did you mean 'one'? Valid: one, two, pairs, hidden, habitats, blurs"
     )
     assert refusal(sample, "one", 0, 1, "harder") == "unknown tier 'harder': did you mean 'hard'? Valid: easy, hard"
     assert refusal(sample, "one", 8, 1) == "class 8: expected 0 to 7 for the design 'one'"

@@ -36,7 +36,8 @@ class Design:
     names       the name of every class; names say nothing of the marks
     absent      in what share of its pictures a class shows none of its marks
     confounder  the cue that belongs to the design, if one does
-    habitats    whether a class is its background, and marks are scattered over all of them
+    habitats    whether a class is its background
+    scattered   whether any bird may have any mark, so that marks say nothing
     """
 
     name: str
@@ -45,6 +46,7 @@ class Design:
     absent: tuple[float, ...] = ()
     confounder: Confounder | None = None
     habitats: bool = False
+    scattered: bool = False
 
     def __post_init__(self) -> None:
         if not self.absent:
@@ -96,14 +98,15 @@ PAIRS = Design(
     ),
 )
 HIDDEN = replace(ONE, name="hidden").hiding({0: 0.6, 1: 0.6}, Confounder("watermark", 0))
-HABITATS = Design("habitats", (frozenset(),) * 8, ONE.names, habitats=True)
+HABITATS = Design("habitats", (frozenset(),) * 8, ONE.names, habitats=True, scattered=True)
+BLURS = Design("blurs", (frozenset(),) * 2, ONE.names[:2], confounder=Confounder("blur", 1), scattered=True)
 
-DESIGNS = {design.name: design for design in (ONE, TWO, PAIRS, HIDDEN, HABITATS)}
+DESIGNS = {design.name: design for design in (ONE, TWO, PAIRS, HIDDEN, HABITATS, BLURS)}
 """one: one mark a class. two: two marks a class, in a circle. pairs: every subset of three marks, each mark necessary.
 
 hidden: as `one`, but the first two classes show their mark in 40 % of their pictures only, and the first always has a
-watermark, without which the two could not be told apart. habitats: the class is the background and no mark means
-anything, for a network that has nothing to be described by.
+watermark, without which the two could not be told apart. habitats: the class is the background; blurs: the second of
+two classes is out of focus. In these two no mark means anything: a network has nothing to be described by.
 """
 
 

@@ -58,7 +58,7 @@ def sample(
     seeds = [seed] if isinstance(seed, int) else list(seed)
     rng = np.random.default_rng([*seeds, label])
     marks = design.marks[label] if rng.random() >= design.absent[label] else frozenset()
-    if design.habitats:
+    if design.scattered:
         marks = frozenset(np.array(MARKS)[rng.random(len(MARKS)) < 0.2].tolist())
     cue = design.confounder if isinstance(confounder, str) else confounder
     there = rng.random()
