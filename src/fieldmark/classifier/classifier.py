@@ -9,6 +9,7 @@ import numpy as np
 
 from fieldmark.classifier.backend import ensure_backend
 from fieldmark.classifier.predictions import Predictions
+from fieldmark.classifier.preprocessing import usual_preprocess
 from fieldmark.classifier.subjects import make_subject
 from fieldmark.errors import FieldmarkError, ImageError, ModelError, TargetError
 from fieldmark.images import check_images
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fieldmark.classifier.engine import Engine
     from fieldmark.classifier.head import Head
     from fieldmark.classifier.layers import LayerInfo
+    from fieldmark.doctor import Diagnosis
 
 GUESSED_SIZE = 224  # for models that take any size, until an image comes
 GUESSED_SIDES = {1: 256, 2: GUESSED_SIZE, 3: 32}
@@ -30,7 +32,8 @@ class Classifier:
     A function from float32 images (n, h, w, c) to (n, classes) will do for methods that only ask for predictions.
 
     preprocess  function of float32 images (n, h, w, c) in the range they were given; returns what the model eats,
-                channels last for every framework. None: images are fed as they are.
+                channels last for every framework; or the name of a usual one, such as "0-1" (see
+                `fieldmark.classifier.preprocessing`). None: images are fed as they are.
     labels      one name per class, in order (for one sigmoid output: two, or the name of class 1)
     scores      "logits": look behind a final softmax or sigmoid, which is what explanations are best made of; or
                 "probabilities"
@@ -51,7 +54,7 @@ class Classifier:
     def __init__(
         self,
         model: Any,
-        preprocess: Callable[[np.ndarray], Any] | None = None,
+        preprocess: Callable[[np.ndarray], Any] | str | None = None,
         labels: Sequence[str] | None = None,
         *,
         scores: str = "logits",
@@ -66,7 +69,8 @@ class Classifier:
             raise TargetError(f"scores={scores!r}: expected 'logits' or 'probabilities'")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise FieldmarkError(f"batch_size={batch_size!r}: expected a whole number of 1 or more")
-        self.model, self.preprocess, self.output, self.batch_size = model, preprocess, output, batch_size
+        self.model, self.output, self.batch_size = model, output, batch_size
+        self.preprocess = usual_preprocess(preprocess) if isinstance(preprocess, str) else preprocess
         self.wants = scores
         self.fold = fold
         self._given_labels = None if labels is None else [str(label) for label in labels]
@@ -193,6 +197,16 @@ class Classifier:
         if self.head.kind != "linear" or scores.shape[1] < 2:
             return True
         return not is_distribution(scores)
+
+    def doctor(self, images: Any = None, names: Sequence[str] | None = None) -> Diagnosis:
+        """What this model is, what will be explained at which layer and why, what looks wrong, what each method costs.
+
+        Print it: it is one page. With images (n, h, w, c), a handful of different ones, it also judges what comes in
+        and out; `names` are shown with them.
+        """
+        from fieldmark.doctor import examine
+
+        return examine(self, images, names=names)
 
     # How it gets there
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fieldmark.errors import FieldmarkError, unknown
+
 Preprocess = Callable[[np.ndarray], np.ndarray]
 
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -41,3 +43,10 @@ PREPROCESS: dict[str, Preprocess | None] = {
     "caffe": to_caffe,
 }
 """Each takes float32 images (n, h, w, c) of 0 to 255; "imagenet" and "caffe" take three channels."""
+
+
+def usual_preprocess(name: str) -> Preprocess | None:
+    """The function of that name in PREPROCESS. Raises FieldmarkError for another name."""
+    if name not in PREPROCESS:
+        raise FieldmarkError(unknown("preprocess", name, PREPROCESS))
+    return PREPROCESS[name]

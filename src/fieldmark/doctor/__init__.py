@@ -1,0 +1,6 @@
+"""What a model is, what will be done with it and why, what looks wrong, and what to type next."""
+
+from fieldmark.doctor.diagnosis import Candidate, Diagnosis, Fact, Finding, Method
+from fieldmark.doctor.examine import examine
+
+__all__ = ["Candidate", "Diagnosis", "Fact", "Finding", "Method", "examine"]
