@@ -45,22 +45,7 @@ def examine(name: str) -> dict[str, Any]:
     import fieldmark as fm
 
     model, side = smallest(name)
-    row = {"model": name, "input": f"{side} x {side}", **measure(fm.Classifier(model), side)}
-    del model
-    return {**row, **usual(name)}
-
-
-def usual(name: str) -> dict[str, Any]:
-    """The layer chosen at the size that the network was made for; nothing is computed but where torch cannot trace."""
-    import keras
-
-    import fieldmark as fm
-
-    keras.utils.clear_session()
-    classifier = fm.Classifier(getattr(keras.applications, name)(weights=None, classes=CLASSES))
-    layer, _ = classifier.choose_layer()
-    shape = next(info.shape for info in classifier.layers() if info.name == layer)
-    return {"usual_input": list(classifier.input_shape or ()), "usual_layer": layer, "usual_shape": list(shape)}
+    return {"model": name, "input": f"{side} x {side}", **measure(fm.Classifier(model), side)}
 
 
 def measure(classifier: Any, side: int) -> dict[str, Any]:

@@ -32,16 +32,17 @@ fm.GradCAM(layer="base/block5#2")  # a layer inside a model inside; its second c
 
 ## keras.applications
 
-Every network of keras.applications with random weights. *Layer* is the one that class activation maps use by default at
-the input that the network was made for, *map* its height, width and channels there. The rest is at the smallest input
-that Keras builds it for, where many networks end in a single pixel, which is no map, so that an earlier layer is taken:
-whether Grad-CAM (before its ReLU) and the gradients at the pixels are finite and not blank for the class predicted, and
-whether the logits behind the softmax are reached, so that their softmax is what the model itself says.
+Every network of keras.applications, with random weights, at the smallest input that Keras builds it for: the layer that
+class activation maps use by default and its map (height, width, channels), whether Grad-CAM (before its ReLU) and the
+gradients at the pixels are finite and not blank for the class predicted, and whether the logits behind the softmax are
+reached, so that their softmax is what the model itself says. At an input this small many networks end in a single pixel,
+which is no map: then the layer is the last with more than one. At the usual size it is the one before pooling;
+`fieldmark layers keras:NAME` marks it.
 
-`make zoo` runs them and writes this table: all on TensorFlow, one of each family on JAX and torch.
+`make zoo` runs them and writes this table: all on TensorFlow, a sample on JAX and torch.
 
-| model | backend | input | layer | map | smallest input | layer there | map there | Grad-CAM | gradients | logits |
-|---|---|---|---|---|---|---|---|---|---|---|
+| model | backend | input | layer chosen | map | Grad-CAM | gradients | logits reached |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -53,10 +54,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    made_for = [_size(row["usual_input"][:2]), f"`{row['usual_layer']}`", _size(row["usual_shape"])]
-    smallest = [row["input"], f"`{row['layer']}`", _size(row["shape"])]
-    found = [row["maps"], row["gradients"], row["logits"]]
-    return "| " + " | ".join([row["model"], row["backend"], *made_for, *smallest, *found]) + " |"
+    cells = [row["model"], row["backend"], row["input"], f"`{row['layer']}`", _size(row["shape"])]
+    return "| " + " | ".join([*cells, row["maps"], row["gradients"], row["logits"]]) + " |"
 
 
 def _size(shape: list[int]) -> str:
