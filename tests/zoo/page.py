@@ -35,8 +35,8 @@ fm.GradCAM(layer="base/block5#2")  # a layer inside a model inside; its second c
 Every network of keras.applications, with random weights, at the smallest input that Keras builds it for: the layer that
 class activation maps use by default and its map (height, width, channels), whether Grad-CAM (before its ReLU) and the
 gradients at the pixels are finite and not blank for the class predicted, and whether the logits behind the softmax are
-reached, so that their softmax is what the model itself says. At an input this small many networks end in a single pixel,
-which is no map: then the layer is the last with more than one. At the usual size it is the one before pooling;
+reached, so that their softmax is what the model itself says. At an input this small many networks end in a single
+pixel, which is no map: then the layer is the last with more than one. At the usual size it is the one before pooling;
 `fieldmark layers keras:NAME` marks it.
 
 `make zoo` runs them and writes this table: all on TensorFlow, a sample on JAX and torch.
