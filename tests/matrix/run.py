@@ -118,7 +118,9 @@ def install(one: Combination, python: str, folder: Path) -> dict[str, str]:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "--no-cache-dir", f"{ROOT}[{extras}]", *tools(project), *pins], check=True)
     listed = [*pip[:-2], "list", "--format=json"]
-    found = {each["name"].lower(): each["version"] for each in json.loads(subprocess.check_output(listed))}
+    found = {
+        each["name"].lower().replace("_", "-"): each["version"] for each in json.loads(subprocess.check_output(listed))
+    }
     return {name: found[name] for name in SHOWN if name in found}
 
 

@@ -30,9 +30,12 @@ def _blended(
 
     def traced(images: Any, fills: Any, index: Any, masks: Any) -> tuple[Any, ...]:
         height, width = images.shape[1:3]
-        large = ops.expand_dims(masks, -1)
+        large = masks
         if tuple(masks.shape[1:]) != (height, width):
-            large = ops.image.resize(large, (height, width), interpolation, data_format="channels_last")
+            sides = zip(masks.shape[1:], (height, width), strict=True)
+            rows, columns = (enlarging(small, size, interpolation) for small, size in sides)
+            large = ops.matmul(ops.matmul(rows, masks), columns.T)
+        large = ops.expand_dims(large, -1)
         kept, shown = ops.take(images, index, axis=0), ops.take(fills, index, axis=0)
         return (engine.forward(kept * large + shown * (1 - large)),)
 
@@ -47,3 +50,15 @@ def _blended(
         found = engine.passes.call(("masked", interpolation), traced, padded, rows=(2, 3))[0]
         out[start:stop] = found[: stop - start]
     return out.reshape(n, m, -1)
+
+
+def enlarging(small: int, large: int, interpolation: str) -> np.ndarray:
+    """The matrix (large, small) of a resize along one axis, "bilinear" or "nearest", pixel centres aligned.
+
+    Keras's own resize needs torchvision on torch in old versions of Keras 3.
+    """
+    place = (np.arange(large) + 0.5) * small / large - 0.5
+    if interpolation == "nearest":
+        return np.eye(small, dtype=np.float32)[np.clip(np.floor(place + 0.5), 0, small - 1).astype(int)]
+    place = np.clip(place, 0, small - 1)
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(small))).astype(np.float32)

@@ -144,7 +144,7 @@ def _places(evidence: Evidence, where: np.ndarray) -> str:
     pairs = [(int(image), int(target)) for image, target in zip(*np.nonzero(where), strict=True)]
     if where.shape[1] == 1:
         names = [str(image) for image, _ in pairs]
-    elif where.all(axis=1)[where.any(axis=1)].all():
+    elif bool(np.all(where[where.any(axis=1)])):
         names = list(dict.fromkeys(str(image) for image, _ in pairs))
     else:
         names = [f"{image} ({evidence.words[image][target]})" for image, target in pairs]

@@ -275,8 +275,19 @@ def _fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
     if fit == "stretch":
         return image.resize(size, Image.Resampling.BICUBIC)
     if fit == "letterbox":
-        return ImageOps.pad(image, size, Image.Resampling.BICUBIC)
+        return _letterboxed(image, size)
     return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+
+
+def _letterboxed(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """As `ImageOps.pad`, which in many versions of Pillow fails where the shorter side comes out below one pixel."""
+    scale = min(size[0] / image.width, size[1] / image.height)
+    width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    canvas = Image.new(image.mode, size)
+    canvas.paste(
+        image.resize((width, height), Image.Resampling.BICUBIC), ((size[0] - width) // 2, (size[1] - height) // 2)
+    )
+    return canvas
 
 
 def _size(shape: tuple[int, ...]) -> str:
