@@ -71,12 +71,12 @@ $(BIN)/python $(PEERS_VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@echo "Installing fieldmark with TensorFlow into $(VENV) (a minute or two, the first time)"
-	$(BIN)/python $(PIP) --editable '.[tensorflow,demo]'
+	$(BIN)/python $(PIP) --editable '.[tensorflow,demo,guide]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing fieldmark, three backends and the test tools into $(VENV) (a few minutes, the first time)"
-	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,onnx,tflite,demo,docs,dev]' torch==2.13.0
+	$(BIN)/python $(PIP) --editable '.[tensorflow,jax,torch,onnx,tflite,demo,docs,guide,dev]' torch==2.13.0
 	@touch $@ $(VENV)/.demo
 
 # The peers disagree with each other about dependencies, so they never share an environment with fieldmark's own.

@@ -20,6 +20,7 @@ _PUBLIC = {
     "EXPLAINERS": "fieldmark.explainers",
     "EigenCAM": "fieldmark.explainers",
     "ExpectedGradients": "fieldmark.explainers",
+    "FieldGuide": "fieldmark.guide",
     "FieldmarkError": "fieldmark.errors",
     "GradCAM": "fieldmark.explainers",
     "GradCAMPlusPlus": "fieldmark.explainers",
@@ -48,7 +49,7 @@ _PUBLIC = {
     "read_images": "fieldmark.images",
 }
 
-_PACKAGES = ("callbacks", "classifier", "demo", "explainers", "figures", "report", "run")
+_PACKAGES = ("callbacks", "classifier", "demo", "explainers", "figures", "guide", "report", "run")
 
 __all__ = ["__version__", *_PUBLIC]
 
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from fieldmark.explainers import SquareGrad as SquareGrad
     from fieldmark.explainers import VarGrad as VarGrad
     from fieldmark.explainers import XGradCAM as XGradCAM
+    from fieldmark.guide import FieldGuide as FieldGuide
     from fieldmark.images import read_images as read_images
     from fieldmark.targets import Class as Class
     from fieldmark.targets import Contrast as Contrast

@@ -1,0 +1,94 @@
+"""Pictures with something erased, or with something of another picture put in, as the network would be given them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fieldmark.guide.frame import Placed
+from fieldmark.guide.pictures import Pictures, from_lab, resized
+from fieldmark.guide.pose import Poses, from_canvas
+
+SOFT = 0.012  # of the side: how gently an edit begins at its border
+OWN_COLOUR = 22.0  # Delta E: a pixel this unlike the body's colour keeps its colour when it is put on another body
+FILLS = ("inpaint", "blur", "donor")
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """The images as given (n, H, W, c), as pictures, with their objects in one frame, and the bodies' colours."""
+
+    images: np.ndarray
+    pictures: Pictures
+    placed: Placed
+    bodies: np.ndarray
+
+    def place(self, plate: np.ndarray, index: int, level: float) -> np.ndarray:
+        """(h, w) bool: where a plate of the frame reaches that share of its maximum, laid over a picture."""
+        laid = from_canvas(plate, self.placed.poses, index, self.pictures.shape)
+        return laid >= level * float(plate.max())
+
+    def erased(self, index: int, region: np.ndarray, fill: str, donor: int | None = None) -> np.ndarray:
+        """(H, W, c): one image with a region (h, w) bool filled by what is around it, or by a donor's picture."""
+        rgb = self.pictures.rgb[index]
+        if fill == "donor" and donor is not None:
+            return self._blend(index, region, self.borrowed(index, donor, region))
+        if fill == "blur":
+            return self._blend(index, region, blurred_into(rgb, region))
+        return self._blend(index, region, inpainted(rgb, region))
+
+    def borrowed(self, index: int, source: int, region: np.ndarray) -> np.ndarray:
+        """(h, w, 3) the source's picture laid over picture `index`; body colours become those of its body."""
+        poses = self.placed.poses
+        lab = cv2.warpAffine(
+            self.pictures.lab[source],
+            between(poses, source, index),
+            self.pictures.shape[::-1],
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        shift = self.bodies[index] - self.bodies[source]
+        unlike = np.linalg.norm(lab - self.bodies[source], axis=-1, keepdims=True)
+        lab = lab + np.exp(-((unlike / OWN_COLOUR) ** 2)) * shift
+        return from_lab(lab)
+
+    def with_part_of(self, index: int, source: int, region: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
+        """(H, W, c): image `index` (or an edit of it, `base`) with the region (h, w) bool taken from the source."""
+        return self._blend(index, region, self.borrowed(index, source, region), base)
+
+    def _blend(self, index: int, region: np.ndarray, fill: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
+        given = self.images[index]
+        below = (given if base is None else base).astype(np.float32)
+        shape = given.shape[:2]
+        soft = cv2.GaussianBlur(region.astype(np.float32), (0, 0), max(SOFT * self.pictures.side, 0.6))
+        weight = resized(np.maximum(soft, region.astype(np.float32)), shape)[..., None]
+        low, high = self.pictures.span
+        colours = resized(np.asarray(fill, np.float32), shape) / 255 * (high - low) + low
+        if given.shape[-1] == 1:
+            colours = colours.mean(axis=-1, keepdims=True)
+        elif given.shape[-1] == 4:
+            colours = np.concatenate([colours, below[..., 3:]], axis=-1)
+        mixed = below * (1 - weight) + colours * weight
+        return np.clip(mixed + 0.5, 0, 255).astype(np.uint8) if given.dtype == np.uint8 else mixed
+
+
+def between(poses: Poses, source: int, target: int, size: int = 64) -> np.ndarray:
+    """(2, 3): from the source's pixels (x, y) to those of the target, through the frame."""
+    one, other = (np.vstack([poses.matrix(i, size), [0, 0, 1]]) for i in (source, target))
+    return (other @ np.linalg.inv(one))[:2].astype(np.float32)
+
+
+def inpainted(rgb: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """The region continued from its border inwards."""
+    return cv2.inpaint(np.ascontiguousarray(rgb), region.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+
+
+def blurred_into(rgb: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """The region filled by the mean of what is around it, the nearer the more; its own pixels don't count."""
+    keep = (~region).astype(np.float32)
+    sigma = max(2.0, 0.5 * float(np.sqrt(region.sum())))
+    colours = cv2.GaussianBlur(rgb * keep[..., None], (0, 0), sigma)
+    weight = cv2.GaussianBlur(keep, (0, 0), sigma)[..., None]
+    return colours / np.maximum(weight, 1e-4)

@@ -1,0 +1,60 @@
+"""Which pixels speak for the class that the network names: integrated gradients of its margin, from a blur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fieldmark.classifier import Classifier
+from fieldmark.explainers import IntegratedGradients
+from fieldmark.guide.pictures import Pictures, resized
+from fieldmark.progress import track
+from fieldmark.targets import Contrast
+
+STEPS = 4
+SMOOTH = 0.02  # of the side: what a person can point at is no single pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the network says of n images: scores (n, classes), predicted (n,), margins (n,) of the predicted class."""
+
+    scores: np.ndarray
+    predicted: np.ndarray
+    margins: np.ndarray
+
+    @classmethod
+    def by(cls, classifier: Classifier, images: Any) -> Said:
+        scores = np.asarray(classifier.predict(images).scores, np.float64)
+        predicted = scores.argmax(axis=1)
+        return cls(scores, predicted, margins(scores, predicted))
+
+
+def margins(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(n,) log-odds z_c - logsumexp of the others, for a class an image; logits (n, classes)."""
+    rows = np.arange(len(scores))
+    own = scores[rows, classes]
+    others = scores.copy()
+    others[rows, classes] = -np.inf
+    top = others.max(axis=1)
+    return own - (top + np.log(np.exp(others - top[:, None]).sum(axis=1)))
+
+
+def evidence(classifier: Classifier, images: np.ndarray, said: Said, pictures: Pictures) -> np.ndarray:
+    """(n, h, w) float32 at working size: what each pixel adds to the margin of the predicted class; signed."""
+    found = np.zeros((len(images), *pictures.shape), np.float32)
+    explainer = IntegratedGradients(baseline="blur", steps=STEPS, rule="midpoint")
+    for cls in track(np.unique(said.predicted), label="Evidence"):
+        rows = np.nonzero(said.predicted == cls)[0]
+        maps = explainer(classifier, images[rows], target=Contrast(int(cls), "rest")).maps[:, 0]
+        found[rows] = np.stack([_at_working_size(each, pictures.shape) for each in maps])
+    return found
+
+
+def _at_working_size(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+
+    shaped = resized(values, shape)
+    return cv2.GaussianBlur(shaped, (0, 0), SMOOTH * float(np.sqrt(shape[0] * shape[1])))

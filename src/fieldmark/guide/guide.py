@@ -1,0 +1,95 @@
+"""From a classifier and images to a field guide: what a person should look for, and how far that carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fieldmark.classifier import Classifier
+from fieldmark.guide.evidence import Said
+from fieldmark.guide.making import Making
+from fieldmark.guide.mark import Fidelity, Key, Mark
+from fieldmark.guide.split import split_by_prediction
+from fieldmark.guide.verdict import REDUCIBLE
+from fieldmark.images import check_images
+
+
+@dataclass(frozen=True, eq=False)
+class FieldGuide:
+    """The few marks a network keys on, in words and pictures, with what they are worth; made by `from_images`.
+
+    verdict    "reducible", or the reasons why the network does not come down to marks
+    warnings   what is suspicious, in words; said first
+    fidelity   `described` and `confirmed`: value, 95 % interval and control; None where there are no marks
+    marks      in the order of classes, the strongest effect first
+    key        classifies by the words alone; `key.text()` are its couplets; None where there are no marks
+    frame      how places are named: on the aligned object, its centre, or the picture; and why
+    plates     class name to its mean picture (CANVAS, CANVAS, 3) uint8 in that frame
+    """
+
+    classes: tuple[str, ...]
+    verdict: str
+    warnings: tuple[str, ...] = ()
+    fidelity: Fidelity | None = None
+    marks: tuple[Mark, ...] = ()
+    key: Key | None = None
+    frame: str = ""
+    plates: dict[str, np.ndarray] = field(default_factory=dict)
+    parted: tuple[int, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def reducible(self) -> bool:
+        return self.verdict == REDUCIBLE
+
+    @classmethod
+    def from_images(
+        cls, classifier: Classifier, images: Any, *, ends: tuple[str, str] | None = None, seed: int = 0
+    ) -> FieldGuide:
+        """The guide to what a classifier sees in images (n, h, w, c), or in files and folders of images.
+
+        The network's own predictions decide what class an image is; true labels are not asked for. Per class 40 % of
+        the images (40 at most) discover marks, 30 % calibrate the key, and the rest judges it.
+
+        ends   what to call the two ends of the objects, left one on the plates first: ("head", "tail")
+        Raises ImageError for images that can't be read or have other than 1, 3 or 4 channels.
+        """
+        given = _read(classifier, images)
+        said = Said.by(classifier, given)
+        split, left_out = split_by_prediction(said.predicted, classifier.labels, seed)
+        if isinstance(split, str):
+            return cls(tuple(classifier.labels), split, left_out)
+        return Making(classifier, given, said, split, left_out, ends, seed).guide(cls)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the guide as one JSON file."""
+        from fieldmark.guide.saving import save
+
+        return save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> FieldGuide:
+        """Read a guide that `save` wrote. Raises FieldmarkError for any other file."""
+        from fieldmark.guide.saving import load
+
+        return load(Path(path))
+
+    def __str__(self) -> str:
+        from fieldmark.guide.text import page
+
+        return page(self)
+
+
+def _read(classifier: Classifier, images: Any) -> np.ndarray:
+    if isinstance(images, (str, Path)) or (
+        isinstance(images, (list, tuple)) and images and isinstance(images[0], (str, Path))
+    ):
+        from fieldmark.images import find_images, read_images
+
+        height, width, channels = (*(classifier.input_shape or (None, None, None)),)
+        files = find_images(images)
+        return read_images(files, (height or 224, width or 224), channels or 3)
+    return check_images(images, classifier.input_shape if classifier.preprocess is None else None)

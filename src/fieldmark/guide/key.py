@@ -1,0 +1,102 @@
+"""An identification key: a tree of yes-or-no questions about marks, few enough to carry in the head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAST = 8  # pictures an answer must rest on
+POSITIVE = 2  # "yes" answers, at most, on the way to a class
+EXTRA = 2  # answers more than there are classes
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A question about one number (feature >= threshold: yes), or an answer where feature is -1."""
+
+    answer: int
+    counts: np.ndarray
+    feature: int = -1
+    threshold: float = 0.0
+    yes: Node | None = None
+    no: Node | None = None
+
+
+def grow(numbers: np.ndarray, classes: np.ndarray, count: int) -> Node:
+    """A tree on numbers (n, features) that says classes (n,) of 0 to count - 1; best question first."""
+    leaves = int(len(np.unique(classes)) + EXTRA)
+    root = _Leaf(np.arange(len(classes)), 0)
+    open_leaves = [root]
+    root.best = _question(numbers, classes, root, count)
+    while sum(1 for _ in open_leaves) < leaves:
+        gain, leaf = max(((leaf.best[0], leaf) for leaf in open_leaves), key=lambda pair: pair[0])
+        if gain <= 1e-9:
+            break
+        _, feature, threshold = leaf.best
+        says_yes = numbers[leaf.rows, feature] >= threshold
+        leaf.feature, leaf.threshold = feature, threshold
+        leaf.yes = _Leaf(leaf.rows[says_yes], leaf.positive + 1)
+        leaf.no = _Leaf(leaf.rows[~says_yes], leaf.positive)
+        open_leaves.remove(leaf)
+        for child in (leaf.yes, leaf.no):
+            child.best = _question(numbers, classes, child, count)
+            open_leaves.append(child)
+    return _frozen(root, classes, count)
+
+
+def answers(node: Node, numbers: np.ndarray) -> np.ndarray:
+    """(n,) the classes that the tree says."""
+    if node.feature < 0:
+        return np.full(len(numbers), node.answer)
+    says_yes = numbers[:, node.feature] >= node.threshold
+    found = np.empty(len(numbers), int)
+    found[says_yes] = answers(node.yes, numbers[says_yes])  # type: ignore[arg-type]
+    found[~says_yes] = answers(node.no, numbers[~says_yes])  # type: ignore[arg-type]
+    return found
+
+
+class _Leaf:
+    def __init__(self, rows: np.ndarray, positive: int) -> None:
+        self.rows, self.positive = rows, positive
+        self.best: tuple[float, int, float] = (0.0, -1, 0.0)
+        self.feature, self.threshold = -1, 0.0
+        self.yes: _Leaf | None = None
+        self.no: _Leaf | None = None
+
+
+def _question(numbers: np.ndarray, classes: np.ndarray, leaf: _Leaf, count: int) -> tuple[float, int, float]:
+    """(gain, feature, threshold) of the best question here: the fall of Gini's impurity times pictures."""
+    rows = leaf.rows
+    if len(rows) < 2 * LEAST or leaf.positive >= POSITIVE:
+        return 0.0, -1, 0.0
+    one_hot = np.eye(count)[classes[rows]]
+    total = one_hot.sum(axis=0)
+    impurity = len(rows) - (total**2).sum() / len(rows)
+    best = (0.0, -1, 0.0)
+    for feature in range(numbers.shape[1]):
+        values = numbers[rows, feature]
+        order = np.argsort(values, kind="stable")
+        below = np.cumsum(one_hot[order], axis=0)[:-1]
+        sizes = np.arange(1, len(rows))
+        above = total - below
+        left = sizes - (below**2).sum(axis=1) / sizes
+        right = len(rows) - sizes - (above**2).sum(axis=1) / (len(rows) - sizes)
+        gain = impurity - left - right
+        sorted_values = values[order]
+        allowed = (sizes >= LEAST) & (len(rows) - sizes >= LEAST) & (np.diff(sorted_values) > 1e-9)
+        gain = np.where(allowed, gain, -1)
+        at = int(gain.argmax())
+        if gain[at] > best[0]:
+            best = (float(gain[at]), feature, float((sorted_values[at] + sorted_values[at + 1]) / 2))
+    return best
+
+
+def _frozen(leaf: _Leaf, classes: np.ndarray, count: int) -> Node:
+    counts = np.bincount(classes[leaf.rows], minlength=count)
+    if leaf.feature < 0:
+        return Node(int(counts.argmax()), counts)
+    assert leaf.yes is not None
+    assert leaf.no is not None
+    yes, no = _frozen(leaf.yes, classes, count), _frozen(leaf.no, classes, count)
+    return Node(int(counts.argmax()), counts, leaf.feature, leaf.threshold, yes, no)

@@ -1,0 +1,198 @@
+"""The stages of a guide, in order: objects, evidence, marks, words, proof, key, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldmark.classifier import Classifier
+from fieldmark.guide.causes import accepted, examine, region_of
+from fieldmark.guide.edits import Studio
+from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.frame import learn_frame
+from fieldmark.guide.key import Node, answers
+from fieldmark.guide.mark import Example, Fidelity, Key, Mark, question
+from fieldmark.guide.marks import CANVAS, Candidate, find_marks
+from fieldmark.guide.naming import Directions, directions, sentence, size_of
+from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, numbers, observe
+from fieldmark.guide.pictures import Pictures, resized
+from fieldmark.guide.places import Table, tabulate
+from fieldmark.guide.pose import to_canvas
+from fieldmark.guide.regions import Region, find_regions
+from fieldmark.guide.suspicions import suspicions
+from fieldmark.guide.verdict import Findings, stability, top_share, verdict
+from fieldmark.guide.vocabulary import TERMS
+from fieldmark.guide.words import Word, describe
+
+if TYPE_CHECKING:
+    from fieldmark.guide.guide import FieldGuide
+
+EXAMPLES = 6  # pictures a mark that the guide keeps
+
+
+@dataclass(frozen=True, eq=False)
+class Making:
+    """All that a guide is made from."""
+
+    classifier: Classifier
+    images: np.ndarray
+    said: Said
+    split: Split
+    left_out: tuple[str, ...]
+    ends: tuple[str, str] | None
+    seed: int
+
+    def guide(self, cls: type[FieldGuide]) -> FieldGuide:
+        labels = tuple(self.classifier.labels)
+        pictures = Pictures.of(self.images)
+        discover = self.split.discover
+        frame = learn_frame(_some(pictures, discover))
+        placed = frame.place(pictures)
+        outline = to_canvas(placed.objects.masks[discover].astype(np.float32), placed.poses.select(discover), CANVAS)
+        shared = outline.mean(axis=0)
+        predicted = self.said.predicted
+        groups = {int(c): discover[predicted[discover] == c] for c in np.unique(predicted[discover])}
+        table = tabulate(pictures, placed.objects, placed.poses, shared, groups)
+        studio = Studio(self.images, pictures, placed, table.bodies)
+        regions = self._regions(studio, discover)
+        candidates = find_marks(regions, predicted, placed.poses, table.bodies)
+        words = described(candidates, table)
+        kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
+        share = top_share(regions, discover)
+        colours = to_canvas(pictures.rgb[discover], placed.poses.select(discover), CANVAS)
+        base: dict[str, Any] = {
+            "classes": labels,
+            "frame": f"{frame.kind}: {frame.reason}",
+            "plates": _plates(colours, predicted[discover], labels),
+            "counts": {labels[c]: int((predicted == c).sum()) for c in np.unique(predicted)},
+        }
+        if not kept:
+            reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
+            return cls(verdict=reason, warnings=self.left_out, **base)
+        candidates, chosen = [candidate for candidate, _ in kept], [word for _, word in kept]
+        facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
+        marks = self._marks(studio, table, candidates, chosen, facing)
+        fidelity, tree, parted = self._fidelity(candidates, chosen, table)
+        key = Key(
+            labels,
+            tree,
+            tuple(chosen),
+            tuple(question(word, facing.where(table.places[word.place])) for word in chosen),
+            frame,
+            shared,
+            self.images.shape[1:],
+        )
+        steady = stability(regions, candidates, predicted, placed.poses, table.bodies, seed=self.seed)
+        proved = len({m.classes[0] for m in marks if m.accepted}) / max(len(groups), 1)
+        found = Findings(fidelity.described, share, proved, steady)
+        warned = (*suspicions(marks, candidates, studio), *self.left_out)
+        ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
+        return cls(
+            verdict=verdict(found),
+            warnings=warned,
+            fidelity=fidelity,
+            marks=tuple(ordered),
+            key=key,
+            parted=parted,
+            **base,
+        )
+
+    def _regions(self, studio: Studio, rows: np.ndarray) -> list[Region]:
+        said = Said(self.said.scores[rows], self.said.predicted[rows], self.said.margins[rows])
+        maps = evidence(self.classifier, self.images[rows], said, _some(studio.pictures, rows))
+        found: list[Region] = []
+        units = studio.placed.objects.units
+        for values, i in zip(maps, rows, strict=True):
+            found += find_regions(int(i), values, studio.pictures.lab[i], studio.bodies[i], float(units[i]))
+        return found
+
+    def _marks(
+        self,
+        studio: Studio,
+        table: Table,
+        candidates: Sequence[Candidate],
+        words: Sequence[Word],
+        facing: Directions,
+    ) -> list[Mark]:
+        effects = examine(self.classifier, studio, self.said, candidates, self.split.hold_out, self.seed)
+        labels = self.classifier.labels
+        found = []
+        for mark, word, effect, good in zip(candidates, words, effects, accepted(effects), strict=True):
+            terms = _terms(mark, word, table)
+            where = facing.where(table.places[word.place])
+            found.append(
+                Mark(
+                    classes=(labels[mark.cls],),
+                    words=sentence(terms, where, size_of(mark.plate)),
+                    terms=tuple(terms),
+                    where=where,
+                    effect=effect.drop,
+                    control=effect.control_drop,
+                    proof=effect,
+                    accepted=bool(good),
+                    coverage=mark.coverage,
+                    share=mark.share,
+                    inside=_inside(mark, studio),
+                    plate=mark.plate,
+                    examples=self._examples(mark, studio),
+                )
+            )
+        return found
+
+    def _examples(self, mark: Candidate, studio: Studio) -> tuple[Example, ...]:
+        """The hold-out pictures of the class of which the network is surest, with the mark's region."""
+        rows = self.split.hold_out[self.said.predicted[self.split.hold_out] == mark.cls]
+        rows = rows[np.argsort(-self.said.margins[rows], kind="stable")][:EXAMPLES]
+        shape = self.images.shape[1:3]
+        found = []
+        for i in rows:
+            region = region_of(studio, mark, int(i)).astype(np.float32)
+            found.append(Example(int(i), resized(region, shape) >= 0.5))
+        return tuple(found)
+
+    def _fidelity(
+        self, marks: Sequence[Candidate], words: Sequence[Word], table: Table
+    ) -> tuple[Fidelity, Node, tuple[int, ...]]:
+        count, n = len(self.classifier.labels), len(self.split.hold_out)
+        predicted = self.said.predicted
+        tree, value = observe(words, table, self.split, predicted, count)
+        control = controlled(marks, table, self.split, predicted, count, search=False, seed=self.seed)
+        searched = [word for word in confirmed(marks, table, self.split, predicted) if word is not None]
+        best = observe(searched, table, self.split, predicted, count)[1] if searched else 0.0
+        rival = controlled(marks, table, self.split, predicted, count, search=True, seed=self.seed)
+        key_says = answers(tree, numbers(words, table)[self.split.hold_out])
+        parted = tuple(int(i) for i in self.split.hold_out[key_says != predicted[self.split.hold_out]])
+        return Fidelity(agreement(value, n, control), agreement(best, n, rival)), tree, parted
+
+
+def _some(pictures: Pictures, rows: np.ndarray) -> Pictures:
+    return Pictures(pictures.rgb[rows], pictures.span)
+
+
+def _terms(mark: Candidate, word: Word, table: Table) -> list[str]:
+    """The chosen term and up to two more that the same region shows half as well."""
+    names = [TERMS[word.term]]
+    for other in describe(mark.plate, mark.cls, table, count=200):
+        if other.score < 0.5 * word.score or len(names) == 3:
+            break
+        if other.name not in names:
+            names.append(other.name)
+    return names
+
+
+def _inside(mark: Candidate, studio: Studio) -> float:
+    """The share of the mark's regions that lies on the objects, on average."""
+    shares = [
+        (region.mask & studio.placed.objects.masks[region.image]).sum() / region.mask.sum() for region in mark.regions
+    ]
+    return float(np.mean(shares))
+
+
+def _plates(colours: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, np.ndarray]:
+    return {
+        labels[c]: colours[predicted == c].astype(np.float32).mean(axis=0).round().astype(np.uint8)
+        for c in np.unique(predicted)
+    }

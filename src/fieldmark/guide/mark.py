@@ -1,0 +1,134 @@
+"""A mark with its words and its proof, and the key made of marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fieldmark.errors import ImageError
+from fieldmark.guide.causes import Effect
+from fieldmark.guide.frame import Frame
+from fieldmark.guide.key import Node, answers
+from fieldmark.guide.naming import what
+from fieldmark.guide.observer import Agreement, numbers
+from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.places import Table, tabulate
+from fieldmark.guide.vocabulary import TERMS
+from fieldmark.guide.words import Word
+from fieldmark.images import check_images
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Where a mark is in one of the images: the image's index, and its mask (H, W) bool at the image's size."""
+
+    image: int
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """One thing to look for.
+
+    classes   the names of the classes whose pictures show it to the network
+    words     a sentence: what, how large, where
+    effect    fall of the class's log-odds, in logits, when it is erased; `control`: when the same shape elsewhere is
+    proof     all that was measured by erasing and transplanting
+    accepted  the effect is larger than the control's, by test and by size
+    coverage  share of the class's pictures that show it; `share`: of the positive evidence that lies in it
+    plate     (CANVAS, CANVAS) 0 to 1: where it is in the frame
+    """
+
+    classes: tuple[str, ...]
+    words: str
+    terms: tuple[str, ...]
+    where: str
+    effect: float
+    control: float
+    proof: Effect
+    accepted: bool
+    coverage: float
+    share: float
+    inside: float
+    plate: np.ndarray
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How often somebody with words agrees with the network on new pictures.
+
+    described  words chosen from the network's evidence, without any label
+    confirmed  words searched with the network's labels; beside it the same search at random places
+    """
+
+    described: Agreement
+    confirmed: Agreement
+
+
+@dataclass(frozen=True, eq=False)
+class Key:
+    """Numbered questions that lead to a class by the words alone; the network is never asked.
+
+    words are what the tree's features mean, `asked` each of them as a question.
+    """
+
+    classes: tuple[str, ...]
+    tree: Node
+    words: tuple[Word, ...]
+    asked: tuple[str, ...]
+    frame: Frame
+    outline: np.ndarray
+    shape: tuple[int, ...]
+
+    def classify(self, images: Any) -> np.ndarray:
+        """(n,) class indices of images (n, h, w, c) of the size that the key was made with. Raises ImageError."""
+        checked = check_images(images, None)
+        if checked.shape[1:] != self.shape:
+            raise ImageError(
+                f"the key was made with images of shape {self.shape}, received {checked.shape[1:]}: "
+                "read them with read_images(files, size)"
+            )
+        table = self.table(Pictures.of(checked))
+        return answers(self.tree, numbers(self.words, table))
+
+    def table(self, pictures: Pictures) -> Table:
+        placed = self.frame.place(pictures)
+        return tabulate(pictures, placed.objects, placed.poses, self.outline, {})
+
+    def text(self) -> str:
+        """The numbered couplets: each asks one thing, and says the class or where to go on."""
+        return "\n".join(self.couplets())
+
+    def couplets(self) -> list[str]:
+        numbered: list[Node] = []
+
+        def number(node: Node) -> None:
+            if node.feature >= 0:
+                numbered.append(node)
+                number(node.no)  # type: ignore[arg-type]
+                number(node.yes)  # type: ignore[arg-type]
+
+        number(self.tree)
+        order = {id(node): i + 1 for i, node in enumerate(numbered)}
+
+        def goes(node: Node | None) -> str:
+            assert node is not None
+            return f"go to {order[id(node)]}" if node.feature >= 0 else self.classes[node.answer]
+
+        lines = []
+        for i, node in enumerate(numbered, 1):
+            lines += [f"{i}  {self.asked[node.feature]}", f"     yes: {goes(node.yes)}", f"     no:  {goes(node.no)}"]
+        return lines or [f"every picture: {self.classes[self.tree.answer]}"]
+
+
+def question(word: Word, where: str) -> str:
+    """As "Is it red at the thick end?"."""
+    term = TERMS[word.term]
+    noun = what(term)
+    if noun.startswith("a ") or noun.endswith("spots"):
+        verb = "Are there" if noun.endswith("spots") else "Is there"
+        return f"{verb} {noun} {where}?"
+    return f"Is it {noun} {where}?"

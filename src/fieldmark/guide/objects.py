@@ -1,0 +1,183 @@
+"""Which pixels are the object: what differs from the colours at the border, refined by GrabCut."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fieldmark.guide.pictures import Pictures
+
+RING = 0.08  # of the side: the border whose colours are taken for the background
+PALETTE = 6  # colours of it
+MOSTLY = 0.6  # of the border is background; the rest may be the object, where it is cut off
+CLIP = 24  # Delta E: a saturated patch counts no more than this, or it captures the threshold
+CENTRE = 0.38  # sigma of the centred weight, in sides
+LEAST_AREA = 0.08  # of the image: less than this and the threshold has missed
+ITERATIONS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """masks (n, h, w) bool, and how far the object's colours stand apart from the border's, (n,) in Delta E."""
+
+    masks: np.ndarray
+    contrast: np.ndarray
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(n,) object pixels over all pixels."""
+        return self.masks.mean(axis=(1, 2))
+
+    @property
+    def units(self) -> np.ndarray:
+        """(n,) the body unit: the root of the object's area, in pixels."""
+        return np.sqrt(np.maximum(self.masks.sum(axis=(1, 2)), 1.0))
+
+
+def find_objects(pictures: Pictures, prior: np.ndarray | None = None) -> Objects:
+    """The object of every picture; `prior` (n, h, w) 0 to 1 says where the objects of the others lie."""
+
+    def one(index: int) -> tuple[np.ndarray, float]:
+        return object_mask(pictures.rgb[index], None if prior is None else prior[index])
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        found = list(pool.map(one, range(len(pictures))))
+    return Objects(np.stack([mask for mask, _ in found]), np.array([contrast for _, contrast in found]))
+
+
+def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """The mask (h, w) bool of one picture, and its contrast in Delta E."""
+    side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
+    distance = _distance_to_border(rgb, side)
+    clipped = np.minimum(distance, CLIP)
+    weighted = clipped * _centred(rgb.shape[:2], side)
+    threshold = _otsu(weighted)
+    seed = weighted > threshold
+    if seed.mean() < LEAST_AREA:
+        seed = weighted > np.quantile(weighted, 0.8)
+    seed = _one_piece(seed, side)
+    mask = _grabcut(rgb, seed, clipped, _otsu(clipped), prior, side)
+    mask = _one_piece(mask, side) if mask.any() else seed
+    if not mask.any():
+        mask = np.ones_like(mask)
+    return mask, float(np.median(distance[mask]))
+
+
+def opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """A mask without what is thinner than twice the radius (pixels)."""
+    return _morph(mask, cv2.MORPH_OPEN, radius)
+
+
+def closed(mask: np.ndarray, radius: float) -> np.ndarray:
+    """A mask with notches and gaps narrower than twice the radius (pixels) filled."""
+    margin = int(radius) + 2
+    padded = np.pad(mask, margin)
+    return _morph(padded, cv2.MORPH_CLOSE, radius)[margin:-margin, margin:-margin]
+
+
+def dilated(mask: np.ndarray, radius: float) -> np.ndarray:
+    return _morph(mask, cv2.MORPH_DILATE, radius)
+
+
+def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
+    return _morph(mask, cv2.MORPH_ERODE, radius)
+
+
+def disk(radius: float) -> np.ndarray:
+    """A round structuring element (uint8) of that radius in pixels, at least one pixel."""
+    reach = max(1, round(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return (y * y + x * x <= max(radius, 1.0) ** 2 + 0.25).astype(np.uint8)
+
+
+def _morph(mask: np.ndarray, operation: int, radius: float) -> np.ndarray:
+    return cv2.morphologyEx(mask.astype(np.uint8), operation, disk(radius)).astype(bool)
+
+
+def _distance_to_border(rgb: np.ndarray, side: float) -> np.ndarray:
+    blurred = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(side / 64, 0.5))
+    lab = cv2.cvtColor(blurred / 255, cv2.COLOR_RGB2LAB)
+    ring = np.zeros(rgb.shape[:2], bool)
+    width = max(2, round(RING * side))
+    ring[:width] = ring[-width:] = True
+    ring[:, :width] = ring[:, -width:] = True
+    colours = np.ascontiguousarray(lab[ring])
+    palette = _palette(colours)
+    return np.sqrt(((lab[:, :, None] - palette) ** 2).sum(-1)).min(-1)
+
+
+def _palette(colours: np.ndarray) -> np.ndarray:
+    """k-means with a fixed start (every n-th colour by lightness), so that the same picture gives the same palette."""
+    order = colours[np.argsort(colours[:, 0], kind="stable")]
+    centres = order[np.linspace(0, len(order) - 1, PALETTE).astype(int)]
+    for _ in range(10):
+        nearest = ((colours[:, None] - centres) ** 2).sum(-1).argmin(-1)
+        sums = np.stack([np.bincount(nearest, colours[:, c], PALETTE) for c in range(3)], -1)
+        counts = np.bincount(nearest, minlength=PALETTE)
+        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+    # The fewest colours that make up most of the border: a rare one there may be the object's own, where it touches.
+    commonest = np.argsort(-counts, kind="stable")
+    needed = 1 + int((np.cumsum(counts[commonest]) < MOSTLY * len(colours)).sum())
+    return centres[commonest[:needed]].astype(np.float32)
+
+
+def _centred(shape: tuple[int, ...], side: float) -> np.ndarray:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    squared = ((y - (shape[0] - 1) / 2) / shape[0]) ** 2 + ((x - (shape[1] - 1) / 2) / shape[1]) ** 2
+    return np.exp(-squared / (2 * CENTRE**2))
+
+
+def _otsu(values: np.ndarray) -> float:
+    high = float(values.max())
+    if high <= 0:
+        return 0.0
+    scaled = np.round(values / high * 255).astype(np.uint8)
+    return cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0] / 255 * high
+
+
+def _one_piece(mask: np.ndarray, side: float) -> np.ndarray:
+    """Opened, the largest piece, closed, holes filled; thin parts that touch the piece come back."""
+    core = opened(mask, side / 64)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(core.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return mask
+    piece = labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    piece = closed(piece | (mask & dilated(piece, side / 32)), side / 64)
+    return _filled(piece)
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    count, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
+    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    outside = np.isin(labels, border) & ~mask
+    return ~outside if count > 1 else mask
+
+
+def _grabcut(
+    rgb: np.ndarray, seed: np.ndarray, distance: np.ndarray, threshold: float, prior: np.ndarray | None, side: float
+) -> np.ndarray:
+    marks = np.where(seed, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    marks[eroded(seed, side / 24) & (distance > 1.2 * threshold)] = cv2.GC_FGD
+    rim = np.ones_like(seed)
+    width = max(1, round(RING * side / 2))
+    rim[width:-width, width:-width] = False
+    marks[rim & (distance < 0.6 * threshold)] = cv2.GC_BGD
+    if prior is not None:
+        marks[prior < 0.02] = cv2.GC_BGD
+        marks[prior > 0.92] = cv2.GC_FGD
+    sure = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    if not sure.any() or sure.all():
+        return seed
+    smooth = cv2.bilateralFilter(np.ascontiguousarray(rgb), 5, 30, 3)
+    cv2.setRNGSeed(0)
+    try:
+        cv2.grabCut(
+            smooth, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ITERATIONS, cv2.GC_INIT_WITH_MASK
+        )
+    except cv2.error:
+        return seed
+    return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))

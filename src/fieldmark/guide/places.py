@@ -1,0 +1,126 @@
+"""Places on an object, each with a name, and how much of every term every picture shows in every place.
+
+One table, made once: all observers and all controls look up in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fieldmark.guide.marks import CANVAS
+from fieldmark.guide.objects import Objects
+from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.pose import UNIT, Poses
+from fieldmark.guide.vocabulary import TERMS, look
+
+GRID = 5  # places along each direction
+WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is looked at
+OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
+
+
+@dataclass(frozen=True)
+class Place:
+    """A square of the frame: its middle in canvas pixels, half its side in body units, row and column of the grid."""
+
+    y: float
+    x: float
+    half: float
+    row: int
+    column: int
+
+    def box(self, size: int = CANVAS) -> tuple[int, int, int, int]:
+        """(top, bottom, left, right) in canvas pixels, within the canvas; at least one pixel."""
+        reach = self.half * UNIT * size
+        top, left = max(0, round(self.y - reach)), max(0, round(self.x - reach))
+        bottom, right = min(size, round(self.y + reach) + 1), min(size, round(self.x + reach) + 1)
+        return min(top, size - 1), max(bottom, top + 1), min(left, size - 1), max(right, left + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """amounts (n, terms, places): share of a place that shows a term; whole (n, terms): of the object.
+
+    means (classes, terms, CANVAS, CANVAS) are the terms of each class's discovery pictures in the frame; bodies (n, 3).
+    """
+
+    amounts: np.ndarray
+    whole: np.ndarray
+    means: dict[int, np.ndarray]
+    bodies: np.ndarray
+    outline: np.ndarray
+    places: tuple[Place, ...]
+
+
+def grid(outline: np.ndarray) -> tuple[Place, ...]:
+    """The places on a shared outline (CANVAS, CANVAS)."""
+    y, x = np.nonzero(outline > OUTLINE)
+    spans = [(v.min(), v.max()) if len(v) else (0, CANVAS - 1) for v in (y, x)]
+    middles = [low + (high - low) * (np.arange(GRID) + 0.5) / GRID for low, high in spans]
+    return tuple(
+        Place(float(middles[0][row]), float(middles[1][column]), half, row, column)
+        for half in WIDTHS
+        for row in range(GRID)
+        for column in range(GRID)
+    )
+
+
+def tabulate(
+    pictures: Pictures, objects: Objects, poses: Poses, outline: np.ndarray, groups: dict[int, np.ndarray]
+) -> Table:
+    """The table of all pictures; `groups` maps a class to the pictures whose mean is kept."""
+    places = grid(outline)
+    boxes = np.array([place.box() for place in places])
+    owner = {int(image): cls for cls, images in groups.items() for image in images}
+    means = {cls: np.zeros((len(TERMS), CANVAS, CANVAS), np.float32) for cls in groups}
+
+    def one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        seen = look(pictures.lab[index], objects.masks[index])
+        canvas = warp_terms(seen.terms, poses, index)
+        inside = objects.masks[index]
+        whole = seen.terms[inside].mean(axis=0) if inside.any() else seen.terms.mean(axis=(0, 1))
+        return _in_boxes(canvas, boxes), whole, canvas, seen.body
+
+    amounts = np.zeros((len(pictures), len(TERMS), len(places)), np.float32)
+    whole, bodies = np.zeros((len(pictures), len(TERMS)), np.float32), np.zeros((len(pictures), 3), np.float32)
+    with ThreadPoolExecutor(2) as pool:
+        for index, found in enumerate(pool.map(one, range(len(pictures)))):
+            amounts[index], whole[index], canvas, bodies[index] = found
+            if index in owner:
+                cls = owner[index]
+                means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
+    return Table(amounts, whole, means, bodies, outline, places)
+
+
+def warp_terms(terms: np.ndarray, poses: Poses, index: int) -> np.ndarray:
+    """(h, w, terms) of one picture to (CANVAS, CANVAS, terms) in the frame."""
+    matrix = poses.matrix(index, CANVAS)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.concatenate(
+        [
+            cv2.warpAffine(np.ascontiguousarray(part), matrix, (CANVAS, CANVAS), flags=flags).reshape(
+                CANVAS, CANVAS, -1
+            )
+            for part in np.split(terms, range(4, terms.shape[-1], 4), axis=-1)
+        ],
+        axis=-1,
+    )
+
+
+def _in_boxes(canvas: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(terms, places): the mean of every term in every box."""
+    sums = np.zeros((CANVAS + 1, CANVAS + 1, canvas.shape[-1]), np.float32)
+    np.cumsum(np.cumsum(canvas, axis=0), axis=1, out=sums[1:, 1:])
+    top, bottom, left, right = boxes.T
+    total = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    return (total / ((bottom - top) * (right - left))[:, None]).T
+
+
+def covering(plate: np.ndarray, places: Sequence[Place]) -> np.ndarray:
+    """(places,) the share of a region (CANVAS, CANVAS) that lies within each place's box."""
+    total = max(float(plate.sum()), 1e-9)
+    return np.array([plate[t:b, left:r].sum() / total for t, b, left, r in (place.box() for place in places)])

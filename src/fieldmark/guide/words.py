@@ -1,0 +1,52 @@
+"""Words for a mark: which term, in which place, a person should look for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fieldmark.guide.places import Table, covering
+from fieldmark.guide.vocabulary import RELATIONS, TERMS
+
+COVERS = 0.6  # of the region lies in the place
+WITHIN = 0.35  # of what the place shows of the term lies in the region
+FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
+PLAIN = 1.25  # how much better than a colour's name a comparison with the body must be to be preferred
+
+
+_PLAINNESS = np.array([PLAIN if term in RELATIONS or term == "more colourful" else 1.0 for term in TERMS])
+
+
+@dataclass(frozen=True)
+class Word:
+    """A term in a place, by their numbers, and how well it fitted when it was chosen."""
+
+    term: int
+    place: int
+    score: float
+
+    @property
+    def name(self) -> str:
+        return TERMS[self.term]
+
+
+def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[Word]:
+    """The best words for a region of a class from what the region shows, without any label: amount times log lift."""
+    mean = table.means[cls]
+    region = plate / max(float(plate.max()), 1e-9)
+    amount = (mean * region).sum(axis=(1, 2)) / region.sum()
+    outline = table.outline
+    usual = (mean * outline).sum(axis=(1, 2)) / outline.sum()
+    lift = np.log((amount + FAINT) / (usual + FAINT))
+    strength = amount * lift
+    cover = covering(region, table.places)
+    found = []
+    for place in np.nonzero(cover >= min(COVERS, 0.98 * cover.max()))[0]:
+        top, bottom, left, right = table.places[place].box()
+        seen = mean[:, top:bottom, left:right]
+        within = (seen * region[top:bottom, left:right]).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1e-9)
+        score = strength * within / _PLAINNESS
+        found += [Word(int(t), int(place), float(score[t])) for t in np.nonzero(within >= WITHIN)[0]]
+    found.sort(key=lambda word: -word.score)
+    return found[:count]
