@@ -8,19 +8,27 @@ from typing import Annotated
 import typer
 
 from fieldmark import __version__
+from fieldmark.cli import options as opt
 from fieldmark.cli.options import (
     OUTPUT,
-    WHAT,
+    Alpha,
     BatchSize,
     FitOption,
     Images,
     Json,
     Labels,
+    Layers,
+    Methods,
     ModelName,
     Out,
+    OutOrReport,
     Preprocess,
     Probabilities,
+    Report,
+    SaveMaps,
+    Settings,
     Size,
+    Targets,
     TrustModelCode,
 )
 
@@ -36,6 +44,12 @@ fieldmark explain model.keras cat.jpg --labels labels.txt --preprocess 0-1
 fieldmark explain model.keras "photos/*.jpg" --method gradcam --method gradients --target top2
 
 fieldmark explain mymodel:build cat.jpg --target tabby-vs-tiger_cat --layer base/conv5
+
+fieldmark explain model.keras photos/ --report page.html
+
+fieldmark compare before.keras after.keras photos/ --report page.html
+
+fieldmark run model.keras photos/ --methods gradcam --out results/ --summary
 """
 
 app = typer.Typer(
@@ -93,41 +107,10 @@ def predict(
 def explain(
     model: ModelName,
     images: Images,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="How it is explained: a name that `fieldmark methods` prints; may be given several times; "
-            "all: every method there is.",
-            rich_help_panel=WHAT,
-            show_default="gradcam",
-        ),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What is explained: predicted, top3, tabby or 285 (a class), tabby-vs-tiger_cat, tabby-vs-rest, or "
-            "tabby=1,dog=-0.5; may be given several times.",
-            rich_help_panel=WHAT,
-            show_default="predicted",
-        ),
-    ] = None,
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A layer by the name that `fieldmark layers` prints; may be given several times.",
-            rich_help_panel=WHAT,
-            show_default="the last spatial one",
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="A setting of the methods, as steps=32, or of one of them: gradcam.relu=false.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
+    method: Methods = None,
+    target: Targets = None,
+    layer: Layers = None,
+    settings: Settings = None,
     probabilities: Probabilities = False,
     preprocess: Preprocess = None,
     labels: Labels = None,
@@ -135,16 +118,13 @@ def explain(
     size: Size = None,
     batch_size: BatchSize = None,
     trust_model_code: TrustModelCode = False,
-    out: Out = Path("fieldmark-out"),
-    alpha: Annotated[
-        float, typer.Option(help="Opacity of the strongest evidence, 0 to 1.", rich_help_panel=OUTPUT)
-    ] = 0.8,
-    save_maps: Annotated[
-        bool, typer.Option("--save-maps", help="Write the raw maps as .npz files too.", rich_help_panel=OUTPUT)
-    ] = False,
+    report: Report = None,
+    out: OutOrReport = None,
+    alpha: Alpha = 0.8,
+    save_maps: SaveMaps = False,
     as_json: Json = False,
 ) -> None:
-    """Write pictures and a page of what the model looks at."""
+    """Write pictures and a page of what the model looks at; with --report one page in one file."""
     from fieldmark.cli import explain as job
     from fieldmark.cli.screen import Screen
     from fieldmark.cli.work import ModelRequest, parse_fit, parse_size
@@ -164,6 +144,7 @@ def explain(
         layers=layer or [],
         settings=settings or [],
         out=out,
+        report=report,
         alpha=alpha,
         save_maps=save_maps,
         fit=parse_fit(fit),
@@ -173,8 +154,74 @@ def explain(
 
 
 @app.command()
+def compare(
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="BEFORE",
+            help="A model, as of `fieldmark explain`; or maps: an .npz file, or a folder of them.",
+            show_default=False,
+        ),
+    ],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The other one, of the same sort.", show_default=False)],
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGES...]", help="For two models: image files, folders, or globs.", show_default=False
+        ),
+    ] = None,
+    method: Methods = None,
+    target: Targets = None,
+    layer: Layers = None,
+    settings: Settings = None,
+    probabilities: Probabilities = False,
+    preprocess: Preprocess = None,
+    labels: Labels = None,
+    fit: FitOption = "crop",
+    size: Size = None,
+    batch_size: BatchSize = None,
+    trust_model_code: TrustModelCode = False,
+    report: Annotated[Path, typer.Option("--report", help="The page to write.", rich_help_panel=OUTPUT)] = Path(
+        "comparison.html"
+    ),
+    alpha: Alpha = 0.8,
+    as_json: Json = False,
+) -> None:
+    """Compare two models on the same images, or two sets of maps, on one page: what changed, and where."""
+    from fieldmark.cli import compare as job
+    from fieldmark.cli.screen import Screen
+    from fieldmark.cli.work import ModelRequest, parse_fit, parse_size
+
+    def model(name: str) -> ModelRequest:
+        return ModelRequest(
+            model=name,
+            preprocess=preprocess,
+            labels=labels,
+            trust_model_code=trust_model_code,
+            batch_size=batch_size,
+            probabilities=probabilities,
+        )
+
+    wanted = job.CompareRequest(
+        images=images or [],
+        methods=method or ["gradcam"],
+        targets=target or [],
+        layers=layer or [],
+        settings=settings or [],
+        report=report,
+        alpha=alpha,
+        fit=parse_fit(fit),
+        size=parse_size(size),
+    )
+    job.compare(Screen(as_json), model(before), model(after), wanted)
+
+
+@app.command()
 def layers(
     model: ModelName,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw the network to this file.", rich_help_panel=OUTPUT)
+    ] = None,
     size: Size = None,
     trust_model_code: TrustModelCode = False,
     as_json: Json = False,
@@ -184,7 +231,7 @@ def layers(
     from fieldmark.cli.screen import Screen
     from fieldmark.cli.work import ModelRequest, parse_size
 
-    job.layers(Screen(as_json), ModelRequest(model=model, trust_model_code=trust_model_code), parse_size(size))
+    job.layers(Screen(as_json), ModelRequest(model=model, trust_model_code=trust_model_code), parse_size(size), svg)
 
 
 @app.command()
@@ -194,6 +241,44 @@ def methods(as_json: Json = False) -> None:
     from fieldmark.cli.screen import Screen
 
     job.show_methods(Screen(as_json))
+
+
+@app.command()
+def run(
+    model: ModelName,
+    source: opt.Sources,
+    methods: opt.RunMethods = None,
+    target: Targets = None,
+    layer: Layers = None,
+    settings: Settings = None,
+    probabilities: Probabilities = False,
+    preprocess: Preprocess = None,
+    labels: Labels = None,
+    fit: FitOption = "crop",
+    size: Size = None,
+    batch_size: BatchSize = None,
+    trust_model_code: TrustModelCode = False,
+    precision: opt.Precision = "float32",
+    device: opt.Device = None,
+    out: opt.RunOut = Path("fieldmark-run"),
+    summary: opt.Summary = False,
+    engine: opt.Engine = "local",
+    address: opt.Address = None,
+    ray: opt.RayOptions = None,
+    float16: opt.Float16 = False,
+    shard_size: opt.ShardSize = 1024,
+    top: opt.TopClasses = 5,
+    column: opt.Column = None,
+    truth: opt.Truth = None,
+    split: opt.Split = None,
+    threads: opt.Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Explain any number of images into Parquet files; stopped or killed, the same command goes on."""
+    from fieldmark.cli import bulk as job
+    from fieldmark.cli.screen import Screen
+
+    job.run(Screen(as_json), **job.requests(locals()))
 
 
 @app.command()

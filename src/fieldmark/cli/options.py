@@ -67,3 +67,120 @@ Size = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="The folder for the results.", rich_help_panel=OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)]
+OutOrReport = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="The folder for pictures and a page.",
+        rich_help_panel=OUTPUT,
+        show_default="fieldmark-out, or nothing with --report",
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="One page in one file, with all images and maps.", rich_help_panel=OUTPUT),
+]
+Alpha = Annotated[float, typer.Option(help="Opacity of the strongest evidence, 0 to 1.", rich_help_panel=OUTPUT)]
+SaveMaps = Annotated[bool, typer.Option(help="Write the raw maps as .npz files too.", rich_help_panel=OUTPUT)]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="How it is explained: a name that `fieldmark methods` prints; may be given several times; "
+        "all: every method there is.",
+        rich_help_panel=WHAT,
+        show_default="gradcam",
+    ),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        help="What is explained: predicted, top3, tabby or 285 (a class), tabby-vs-tiger_cat, tabby-vs-rest, or "
+        "tabby=1,dog=-0.5; may be given several times.",
+        rich_help_panel=WHAT,
+        show_default="predicted",
+    ),
+]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        help="A layer by the name that `fieldmark layers` prints; may be given several times.",
+        rich_help_panel=WHAT,
+        show_default="the last spatial one",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="A setting of the methods, as steps=32, or of one of them: gradcam.relu=false.",
+        rich_help_panel=WHAT,
+    ),
+]
+RUN = "The run"
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help='A folder, globs ("photos/*.jpg") or files; Parquet files; or a dataset that `datasets` saved.',
+        show_default=False,
+    ),
+]
+RunMethods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--methods",
+        "--method",
+        help="gradcam,lrp,...: names that `fieldmark methods` prints.",
+        rich_help_panel=WHAT,
+        show_default="gradcam",
+    ),
+]
+RunOut = Annotated[
+    Path, typer.Option(help="The folder for the run; a folder with the same run goes on.", rich_help_panel=OUTPUT)
+]
+Float16 = Annotated[bool, typer.Option("--float16", help="Write maps as float16: half the size.", rich_help_panel=RUN)]
+Summary = Annotated[
+    bool, typer.Option("--summary", help="Write summary.html too: what all the maps say.", rich_help_panel=OUTPUT)
+]
+ShardSize = Annotated[int, typer.Option(help="Images a file: what a kill costs at most.", rich_help_panel=RUN)]
+Engine = Annotated[str, typer.Option(help="local, or ray for many machines.", rich_help_panel=RUN)]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="A Ray cluster: host:port, ray://host:port or auto.",
+        rich_help_panel=RUN,
+        show_default="RAY_ADDRESS, else this machine",
+    ),
+]
+RayOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ray",
+        metavar="NAME=VALUE",
+        help="An option of Ray's map_batches: concurrency=4, concurrency=2-8, num_cpus=1, num_gpus=1.",
+        rich_help_panel=RUN,
+    ),
+]
+Column = Annotated[
+    str | None, typer.Option(help="The column of images, in tables.", rich_help_panel=RUN, show_default="image")
+]
+Truth = Annotated[
+    str | None,
+    typer.Option(help="Where the true class stands: a column, or folder (an image's folder).", rich_help_panel=RUN),
+]
+Split = Annotated[str | None, typer.Option(help="Which split of a saved dataset.", rich_help_panel=RUN)]
+TopClasses = Annotated[int, typer.Option("--top", help="Classes an image that are kept.", rich_help_panel=RUN)]
+Precision = Annotated[
+    str,
+    typer.Option(help="float32, mixed_float16 or mixed_bfloat16: its error is measured.", rich_help_panel=MODEL),
+]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, gpu:0, ...", rich_help_panel=MODEL, show_default="the framework's choice")
+]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads that decode images.", rich_help_panel=RUN, show_default="one a core")
+]

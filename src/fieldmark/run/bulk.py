@@ -201,7 +201,10 @@ class _Run:
         for shard in finished.values():
             remarks.update(shard.remarks)
         changed = sum(shard.changed for shard in finished.values())
-        said = [*notes, *(f"{text} ({number} images)" for text, number in remarks.items())]
+        said = [
+            *notes,
+            *(text if ", the first time: " in text else f"{text}: {number}" for text, number in remarks.items()),
+        ]
         if changed:
             said.append(f"{changed} files changed after they were listed: what was explained is what was read then")
         with one_line(self.folder.path):

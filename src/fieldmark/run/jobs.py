@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from fieldmark.errors import FieldmarkError
 from fieldmark.explainers.contract import parameters
+from fieldmark.explainers.diagnosis import silent
 from fieldmark.run.models import HeldModel, NamedModel, OneBatch
 from fieldmark.run.precision import FLOAT32, check_precision, measured_error, running_in
 from fieldmark.run.sources.base import Shape
@@ -97,6 +99,7 @@ class Explaining:
         self.remarks: Counter[str] = Counter()
         self.provenance: dict[str, Any] = {}
         self._own_targets: set[str] = set()
+        self._told: set[int] = set()
 
     def __call__(self, images: np.ndarray) -> Columns:
         first, half = not self.provenance, self.job.precision != FLOAT32
@@ -117,9 +120,13 @@ class Explaining:
     def _columns(self, images: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
         made: list[Any] = []
         with self.classifier.batch(images):
-            for explainer in self.job.explainers:
-                found = explainer(self.classifier, images, self.job.target)
-                made += found if isinstance(found, list) else [found]
+            for number, explainer in enumerate(self.job.explainers):
+                with silent() if number in self._told else nullcontext():
+                    found = explainer(self.classifier, images, self.job.target)
+                found = found if isinstance(found, list) else [found]
+                made += found
+                if any(att.warnings for att in found):
+                    self._told.add(number)  # the cause is looked into once: that costs passes
             predictions = self.classifier.last_read or self.classifier.predict(images)
         columns = top_columns(predictions, self.job.top)
         names = column_names(made)
@@ -136,12 +143,15 @@ class Explaining:
 
     def _remark(self, att: Any) -> None:
         method = att.provenance["method"]
-        blank = int((~np.any(att.maps, axis=(2, 3))).sum())
-        if blank:
-            self.remarks[f"{method}: blank maps: nothing at this layer raises the score"] += blank
+        flat = att.maps.reshape(len(att.maps), -1)
+        for what, found in (
+            ("blank maps", ~flat.any(axis=1)),
+            ("maps with NaN or infinity", ~np.isfinite(flat).all(1)),
+        ):
+            if found.any():
+                self.remarks[f"{method}: {what}"] += int(found.sum())
         for text in att.warnings:
-            if not text.startswith("blank map"):
-                self.remarks[f"{method}: {text}"] += len(att)
+            self.remarks[f"{method}, the first time: {text}"] += 1
 
 
 def top_columns(predictions: Any, top: int) -> dict[str, Any]:

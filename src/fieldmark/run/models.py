@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from fieldmark.classifier import Classifier
 from fieldmark.classifier.loading import load
 from fieldmark.classifier.predictions import Predictions
 from fieldmark.classifier.sizes import image_shape
-from fieldmark.errors import FieldmarkError
+from fieldmark.errors import FieldmarkError, MapWarning
 from fieldmark.run.sources.base import Shape
 
 
@@ -61,6 +62,10 @@ class NamedModel(_Model):
         if self.folder and self.folder not in sys.path:
             sys.path.insert(0, self.folder)
         return load(self.model, **self.options)
+
+    def adopt(self, classifier: Classifier) -> None:
+        """Use a classifier that this process has loaded already."""
+        self.__dict__["_loaded"] = classifier
 
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self.model, "options": self.options, "folder": self.folder}
@@ -138,7 +143,8 @@ class OneBatch(Classifier):
         """For the length of one batch, on the device that was asked for."""
         self.last_read = self._batch = None
         try:
-            with self._on_device():
+            with self._on_device(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", MapWarning)  # the run counts them
                 yield
         finally:
             self._batch = None
@@ -150,7 +156,7 @@ class OneBatch(Classifier):
 
     def read(self, scores: np.ndarray) -> Predictions:
         predictions = super().read(scores)
-        if self._batch is not None and len(scores) == len(self._batch[0]):
+        if self.last_read is None and self._batch is not None and len(scores) == len(self._batch[0]):
             self.last_read = predictions
         return predictions
 

@@ -1,0 +1,131 @@
+"""The summary as one page that opens from disk: the report's style, pictures within, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fieldmark.errors import FieldmarkError
+from fieldmark.figures.overlay import overlay
+from fieldmark.images import read_one
+from fieldmark.run.results import Results
+from fieldmark.run.sources.tables import Part, _rows
+from fieldmark.run.store import write_atomically
+from fieldmark.run.summary import BORDER, CLOSE, Example, Summary, summarise, write_summary
+
+PAGE = "summary.html"
+THUMB = 160  # pixels of a picture's longer side
+MEAN = 112
+
+
+def write_page(results: Results, method: str | None = None) -> Path:
+    """Write `summary.json` and `summary.html` into the run's folder; returns the page's path."""
+    summary = summarise(results, method)
+    write_summary(results, summary)
+    path = results.folder / PAGE
+    write_atomically(path, render(results, summary).encode())
+    return path
+
+
+def render(results: Results, summary: Summary) -> str:
+    """The page as HTML. A photograph that is gone is left out, and its name stays."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fieldmark.run", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    picture = partial(_thumbnail, results, summary)
+    settings = summary.manifest["settings"]
+    return environment.get_template("run_summary.html").render(
+        summary=summary,
+        style=resources.files("fieldmark").joinpath("report", "templates", "report.css").read_text("utf-8"),
+        model=settings["job"].get("model", {}).get("name", "a model"),
+        where=_where(settings["source"]),
+        mean=lambda each: _png(mean_picture(each.mean, summary.signed)),
+        picture=picture,
+        name=lambda source: Path(source).name,
+        outliers=[each for each in summary.outliers if each.value > 2 * summary.border_share],
+        border=BORDER,
+        close=CLOSE,
+        pairs_of=max((n for _, _, n in summary.pairs), default=1),
+        most=summary.counts[0][1] if summary.counts else 1,
+    )
+
+
+def mean_picture(mean: np.ndarray, signed: bool) -> np.ndarray:
+    """A mean map on white, enlarged with soft edges: uint8 (MEAN, MEAN, 3) for a square map."""
+    h, w = mean.shape
+    scale = MEAN / max(h, w)
+    ground = np.full((round(h * scale), round(w * scale), 3), 255, np.uint8)
+    return overlay(ground, mean, 1.0, signed=signed, fade=0.0)
+
+
+def _thumbnail(results: Results, summary: Summary, example: Example) -> str | None:
+    """The image with its map over it, as a data URL; None where the image cannot be read any more."""
+    image = _image(results, example)
+    if image is None:
+        return None
+    att = results.attribution(example.index, summary.method)
+    return _png(overlay(image, att.maps[0, 0], signed=summary.signed), jpeg=True)
+
+
+def _image(results: Results, example: Example) -> np.ndarray | None:
+    """The image as the model saw it, small, from where the run read it."""
+    source = results.manifest["settings"]["source"]
+    h, w = _frame(results)
+    scale = THUMB / max(h, w)
+    size = (max(1, round(h * scale)), max(1, round(w * scale)))
+    fit = results.manifest.get("fit", "crop")
+    try:
+        payload: Any = _payload(source, example)
+        if payload is None:
+            return None
+        if isinstance(payload, np.ndarray):
+            return payload
+        return read_one(payload, size, fit=fit)
+    except (FieldmarkError, OSError, ValueError):
+        return None
+
+
+def _payload(source: dict[str, Any], example: Example) -> Any:
+    if source["kind"] == "files":
+        return Path(example.source)
+    if source["kind"] == "parquet":
+        path, _, row = example.source.rpartition(":")
+        part = next((Part(*each) for each in source["files"] if each[0] == path), None)
+        if part is not None:
+            return next(iter(_rows(part, source["column"], None, int(row), int(row) + 1)))[1]
+    if source["kind"] == "hugging face" and source["path"]:
+        import datasets
+
+        from fieldmark.run.sources.arrays import from_datasets
+
+        data = datasets.load_from_disk(source["path"])
+        if not isinstance(data, datasets.DatasetDict):
+            return next(from_datasets(data, source["column"], None).read(example.index, example.index + 1)).payload
+    return None
+
+
+def _frame(results: Results) -> tuple[int, int]:
+    shape = results.manifest.get("shape") or {}
+    return int(shape.get("height", 224)), int(shape.get("width", 224))
+
+
+def _where(source: dict[str, Any]) -> str:
+    named = source.get("images") or [each[0] for each in source.get("files", [])] or [source.get("path")]
+    shown = [str(each) for each in named if each][:2]
+    return ", ".join(shown) + (" …" if len(named) > 2 else "") if shown else f"an {source['kind']}"
+
+
+def _png(picture: np.ndarray, jpeg: bool = False) -> str:
+    held = io.BytesIO()
+    Image.fromarray(picture).save(held, "JPEG" if jpeg else "PNG", **({"quality": 85} if jpeg else {"optimize": True}))
+    kind = "jpeg" if jpeg else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode()}"
