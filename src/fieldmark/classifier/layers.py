@@ -52,7 +52,7 @@ def list_layers(
     counts: set[int] = set()  # of tokens, met so far
     for call in record.calls:
         info = _info(call, subject, tuple(image[:-1]), maps, tokens)
-        if info.is_tokens:
+        if info.is_tokens or _is_unsettled(info):
             counts.add(call.shape[0])
         elif info.spatial and counts & set(info.shape[:-1]):
             info = replace(info, spatial=False)  # within attention: (heads, tokens, ...)
@@ -125,7 +125,7 @@ def _choose_tokens(layers: Sequence[LayerInfo], reaching: Reaching | None) -> tu
 
 def refuse_unsettled(layers: Sequence[LayerInfo], model: str) -> None:
     """Raise LayerError where layers normalise tokens twice or more, as transformers do, and no grid is certain."""
-    found = [layer for layer in layers if layer.unsettled is not None and "layernorm" in layer.kind.lower()]
+    found = [layer for layer in layers if _is_unsettled(layer)]
     if len(found) < 2 or any(layer.is_tokens for layer in layers):
         return
     may = " or ".join(map(str, found[-1].unsettled or ())) or "none that fits the image"
@@ -182,6 +182,11 @@ def require_spatial(layer: LayerInfo, layers: Sequence[LayerInfo], places: int =
         f"layer {layer.name!r}: expected a feature map ({wanted}, channels), received an output of shape "
         f"{layer.shape}; " + (f"the last ones that are: {valid}" if valid else "this model has none")
     )
+
+
+def _is_unsettled(layer: LayerInfo) -> bool:
+    """Whether these are tokens whose grid is not known: rows that a layer normalises, as transformers do."""
+    return layer.unsettled is not None and "layernorm" in layer.kind.lower()
 
 
 def _convolves(layer: LayerInfo) -> bool:
