@@ -70,7 +70,7 @@ ONE = Design(
         "Alder finch",
         "Birk thrush",
         "Corrie lark",
-        "Dunnock wren",
+        "Dell wren",
         "Esk pipit",
         "Fell bunting",
         "Garth tit",
