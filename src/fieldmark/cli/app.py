@@ -9,6 +9,7 @@ import typer
 
 from fieldmark import __version__
 from fieldmark.cli import options as opt
+from fieldmark.cli.doctor import doctor
 from fieldmark.cli.options import (
     OUTPUT,
     Alpha,
@@ -36,6 +37,8 @@ EXAMPLES = """
 [bold]Examples[/bold]
 
 fieldmark demo
+
+fieldmark doctor model.keras photos/
 
 fieldmark predict keras:Xception photos/
 
@@ -214,6 +217,9 @@ def compare(
         size=parse_size(size),
     )
     job.compare(Screen(as_json), model(before), model(after), wanted)
+
+
+app.command()(doctor)
 
 
 @app.command()

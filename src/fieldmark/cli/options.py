@@ -21,6 +21,10 @@ Images = Annotated[
     list[str],
     typer.Argument(metavar="IMAGES...", help='Image files, folders, or globs ("photos/*.jpg").', show_default=False),
 ]
+ImagesIfAny = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IMAGES...]", help="Image files, folders, or globs: a handful of different ones."),
+]
 Preprocess = Annotated[
     str | None,
     typer.Option(

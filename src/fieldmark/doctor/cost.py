@@ -31,21 +31,32 @@ class Speed:
     gradient: float
 
 
-def measure(classifier: Classifier, x: np.ndarray) -> Speed:
-    """Time one forward pass, and one with gradients at the input, after each was compiled; x (n, h, w, c) as eaten."""
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """The largest gradient of the best score, an image (n,): at the layer, where there is one, and at the input."""
+
+    layer: np.ndarray | None
+    input: np.ndarray
+
+
+def measure(classifier: Classifier, x: np.ndarray, layer: str | None) -> tuple[Speed, Reached | None]:
+    """Time a forward pass of one image and of a batch, and one with gradients, each compiled before; x as eaten."""
     engine = classifier.engine
     image = _best(lambda: engine.scores(x[:1]))
-    rows = min(ROWS, engine.passes.batch_size)
-    if image > SLOW or rows == 1:
-        row = image
-    else:
-        batch = np.resize(x, (rows, *x.shape[1:]))
-        row = _best(lambda: engine.scores(batch), warm=False) / rows
+    rows = 1 if image > SLOW else min(ROWS, engine.passes.batch_size)
+    batch = np.resize(x, (rows, *x.shape[1:]))
+    row = image if rows == 1 else _best(lambda: engine.scores(batch)) / rows
     if engine.subject.opaque:
-        return Speed(image, row, GRADIENT * row)
+        return Speed(image, row, GRADIENT * row), None
+    at = (layer, "input") if layer else ("input",)
     target = Resolved(Rule("top"), None)
-    together = _best(lambda: engine.gradients(x[:1], target))
-    return Speed(image, row, row * max(1.0, together / image))
+    found = engine.gradients(batch, target, at=at, reduce=_largest).values
+    took = _best(lambda: engine.gradients(batch, target, at=at, reduce=_largest), warm=False)
+    return Speed(image, row, max(row, took / rows)), Reached(found[0] if layer else None, found[-1])
+
+
+def _largest(_values: np.ndarray, gradients: np.ndarray, _scores: np.ndarray) -> np.ndarray:
+    return np.abs(gradients).reshape(len(gradients), -1).max(axis=1)
 
 
 def _best(work: Any, warm: bool = True) -> float:

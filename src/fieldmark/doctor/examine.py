@@ -17,9 +17,6 @@ from fieldmark.doctor.next_steps import Typed, next_steps
 from fieldmark.doctor.preprocessing import MOST, Scaling, measure_scaling, try_candidates
 from fieldmark.errors import FieldmarkError
 from fieldmark.explainers import EXPLAINERS
-from fieldmark.targets import Resolved, Rule
-
-AT_LEAST = 4  # images and what is made of them, before a channel is called dead
 
 
 @dataclass
@@ -105,7 +102,6 @@ def _judge(exam: _Exam) -> None:
         name = exam.look.layer or ""
         seen = exam.look(awakening(exam.x[:MOST]))
         found += findings.of_layers(seen.flat, seen.silent, name)
-        found += _gradients(exam, name)
 
 
 def awakening(x: np.ndarray) -> np.ndarray:
@@ -115,21 +111,8 @@ def awakening(x: np.ndarray) -> np.ndarray:
     return np.concatenate([x, np.flip(x, axis=1), low + high - x, noise])
 
 
-def _gradients(exam: _Exam, layer: str) -> list[Finding]:
-    """One pass with gradients of the best score of two images, at the layer and at the input."""
-    assert exam.x is not None
-
-    def largest(_values: np.ndarray, gradients: np.ndarray, _scores: np.ndarray) -> np.ndarray:
-        return np.abs(gradients).reshape(len(gradients), -1).max(axis=1)
-
-    at = (layer, "input") if layer else ("input",)
-    engine = exam.classifier.engine
-    values = engine.gradients(exam.x[:2], Resolved(Rule("top"), None), at=at, reduce=largest).values
-    return findings.of_gradients(values[0] if layer else None, values[-1], layer)
-
-
 def _price(exam: _Exam) -> None:
-    """Rehearse every method on the first image, or on noise."""
+    """Time the model, see whether gradients arrive, and rehearse every method; on the images, or on noise."""
     classifier = exam.classifier
     images, x = exam.images, exam.x
     if images is None or x is None:
@@ -137,7 +120,10 @@ def _price(exam: _Exam) -> None:
         if made is None:
             return
         images, x = made
-    exam.speed = cost.measure(classifier, x)
+    name = exam.layer[0] if isinstance(exam.layer, tuple) else None
+    exam.speed, reached = cost.measure(classifier, x, name)
+    if reached is not None and exam.predictions is not None and np.isfinite(exam.predictions.scores).all():
+        exam.found += findings.of_gradients(reached.layer, reached.input, name or "")
     seen: dict[str, np.ndarray] = {}
     if exam.images is not None and isinstance(exam.layer, tuple):
         seen = {exam.layer[0]: classifier.engine.observe(x[:1], exam.layer[0]).values}

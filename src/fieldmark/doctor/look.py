@@ -13,6 +13,7 @@ from fieldmark.classifier.taps import split_call, surrounded
 from fieldmark.doctor.inside import Inside
 
 RELU = "relu "
+AT_ONCE = 8  # images
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,12 @@ class Looker:
     def __call__(self, x: np.ndarray) -> Seen:
         """One pass over x (n, h, w, c), as the model eats it."""
         passes = self.classifier.engine.passes
-        values = passes.over_batches(self._key, self._traced, [x], "Looking inside")
+        chunks = [x[start : start + AT_ONCE] for start in range(0, len(x), AT_ONCE)]
+        looked = []
+        for chunk in chunks:  # all of one size, so that one compilation is enough
+            full = np.concatenate([chunk, np.repeat(chunk[-1:], AT_ONCE - len(chunk), axis=0)])
+            looked.append(passes.over_batches(self._key, self._traced, [full], "Looking inside"))
+        values = (np.concatenate(column)[: len(x)] for column in zip(*looked, strict=True))
         known = dict(zip(self.found, values, strict=True))
         return Seen(
             scores=known["scores"],

@@ -68,16 +68,16 @@ def made_for(black: float, one: float, white: float) -> str:
     return "0-255" if abs(white - black - 255) < 1 else ""  # only moved, as networks that come from Caffe do
 
 
-def misfit(seen: Seen, telling: np.ndarray, few: bool) -> float | None:
+def misfit(seen: Seen, telling: np.ndarray) -> float | None:
     """Median over channels of the divergence between what came in, as a Gaussian, and the stored one; None if unseen.
 
-    few  the images are few, and are expected to vary less than all of the training set did
+    A handful of images is expected to vary less than all of the training set did.
     """
     if seen.mean is None or seen.square is None:
         return None
     mean = seen.mean.mean(axis=0, dtype=np.float64)[telling]
     variance = seen.square.mean(axis=0, dtype=np.float64)[telling] - mean**2
-    variance = np.maximum(variance, 1e-6) * np.exp(SPREAD if few else 0.0)
+    variance = np.maximum(variance, 1e-6) * np.exp(SPREAD)
     divergence = 0.5 * (variance + mean**2 - 1 - np.log(variance))
     return float(np.median(divergence)) if len(divergence) else None
 
@@ -126,8 +126,8 @@ def try_candidates(classifier: Classifier, look: Looker, images: np.ndarray) -> 
             judged = seen if wide is None else look(wide)
         else:
             judged = seen
-        tried.append(_candidate(classifier, name, x, seen, misfit(judged, telling, few=True)))
-    return tuple(tried)
+        tried.append(_candidate(classifier, name, x, seen, misfit(judged, telling)))
+    return tuple(tried) if len(tried) > 1 or any(each.misfit is not None for each in tried) else ()
 
 
 def _fed(classifier: Classifier, pixels: np.ndarray, function: Any, now: bool, found: Any) -> np.ndarray | None:
