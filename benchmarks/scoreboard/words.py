@@ -1,4 +1,4 @@
-"""What a person would accept as the name of each drawn mark, in the guide's general vocabulary, and a guide as regions."""
+"""What a person would accept as the name of each drawn mark, in the guide's vocabulary, and a guide as regions."""
 
 from __future__ import annotations
 
