@@ -10,6 +10,7 @@ import typer
 from fieldmark import __version__
 from fieldmark.cli import options as opt
 from fieldmark.cli.doctor import doctor
+from fieldmark.cli.guide import guide
 from fieldmark.cli.options import (
     OUTPUT,
     Alpha,
@@ -220,6 +221,7 @@ def compare(
 
 
 app.command()(doctor)
+app.command()(guide)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import numpy as np
 from fieldmark.classifier import Classifier
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Making
-from fieldmark.guide.mark import Fidelity, Key, Mark
+from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
 from fieldmark.guide.split import split_by_prediction
 from fieldmark.guide.verdict import REDUCIBLE
 from fieldmark.images import check_images
@@ -28,6 +28,8 @@ class FieldGuide:
     key        classifies by the words alone; `key.text()` are its couplets; None where there are no marks
     frame      how places are named: on the aligned object, its centre, or the picture; and why
     plates     class name to its mean picture (CANVAS, CANVAS, 3) uint8 in that frame
+    pictures   hold-out images by index: all of `parted`, where key and network disagree, and some of every class
+    confusions how often the key calls what the network calls one class another: network -> key -> pictures
     """
 
     classes: tuple[str, ...]
@@ -38,7 +40,9 @@ class FieldGuide:
     key: Key | None = None
     frame: str = ""
     plates: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: dict[int, Picture] = field(default_factory=dict)
     parted: tuple[int, ...] = ()
+    confusions: dict[str, dict[str, int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -76,6 +80,24 @@ class FieldGuide:
         from fieldmark.guide.saving import load
 
         return load(Path(path))
+
+    def write_html(self, path: str | Path) -> Path:
+        """Write the guide as one page that opens from disk with no network."""
+        from fieldmark.report.guide_page import write_guide
+
+        return write_guide(self, Path(path))
+
+    def write_pdf(self, path: str | Path) -> Path:
+        """Write one printable sheet, a card to carry: the classes, their marks, and the key."""
+        from fieldmark.report.guide_card import write_card
+
+        return write_card(self, Path(path))
+
+    def write_quiz(self, path: str | Path) -> Path:
+        """Write a page on which a person practises with the key, and learns how well that goes."""
+        from fieldmark.report.guide_quiz import write_quiz
+
+        return write_quiz(self, Path(path))
 
     def __str__(self) -> str:
         from fieldmark.guide.text import page

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldmark.classifier import Classifier
+from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.causes import accepted, examine, region_of
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, evidence
@@ -75,7 +76,8 @@ class Making:
         candidates, chosen = [candidate for candidate, _ in kept], [word for _, word in kept]
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing)
-        fidelity, tree, parted = self._fidelity(candidates, chosen, table)
+        fidelity, tree, says = self._fidelity(candidates, chosen, table)
+        parted = self.split.hold_out[says != predicted[self.split.hold_out]]
         key = Key(
             labels,
             tree,
@@ -96,7 +98,9 @@ class Making:
             fidelity=fidelity,
             marks=tuple(ordered),
             key=key,
-            parted=parted,
+            pictures=keep_pictures(pictures, self.said, self.split.hold_out, says, labels, ordered),
+            parted=tuple(int(i) for i in parted),
+            confusions=confusions(predicted[self.split.hold_out], says, labels),
             **base,
         )
 
@@ -155,7 +159,7 @@ class Making:
 
     def _fidelity(
         self, marks: Sequence[Candidate], words: Sequence[Word], table: Table
-    ) -> tuple[Fidelity, Node, tuple[int, ...]]:
+    ) -> tuple[Fidelity, Node, np.ndarray]:
         count, n = len(self.classifier.labels), len(self.split.hold_out)
         predicted = self.said.predicted
         tree, value = observe(words, table, self.split, predicted, count)
@@ -163,9 +167,8 @@ class Making:
         searched = [word for word in confirmed(marks, table, self.split, predicted) if word is not None]
         best = observe(searched, table, self.split, predicted, count)[1] if searched else 0.0
         rival = controlled(marks, table, self.split, predicted, count, search=True, seed=self.seed)
-        key_says = answers(tree, numbers(words, table)[self.split.hold_out])
-        parted = tuple(int(i) for i in self.split.hold_out[key_says != predicted[self.split.hold_out]])
-        return Fidelity(agreement(value, n, control), agreement(best, n, rival)), tree, parted
+        says = answers(tree, numbers(words, table)[self.split.hold_out])
+        return Fidelity(agreement(value, n, control), agreement(best, n, rival)), tree, says
 
 
 def _some(pictures: Pictures, rows: np.ndarray) -> Pictures:

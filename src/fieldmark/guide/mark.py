@@ -29,6 +29,16 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
+class Picture:
+    """One image of the hold-out that the guide keeps: a JPEG, and what network and key call it (class names)."""
+
+    image: int
+    jpeg: bytes
+    network: str
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
 class Mark:
     """One thing to look for.
 
@@ -68,6 +78,16 @@ class Fidelity:
     confirmed: Agreement
 
 
+@dataclass(frozen=True)
+class Couplet:
+    """A question of the key, and where its two answers lead: a class, or "go to 3"."""
+
+    number: int
+    ask: str
+    yes: str
+    no: str
+
+
 @dataclass(frozen=True, eq=False)
 class Key:
     """Numbered questions that lead to a class by the words alone; the network is never asked.
@@ -100,28 +120,28 @@ class Key:
 
     def text(self) -> str:
         """The numbered couplets: each asks one thing, and says the class or where to go on."""
-        return "\n".join(self.couplets())
+        if self.tree.feature < 0:
+            return f"every picture: {self.classes[self.tree.answer]}"
+        return "\n".join(f"{c.number}  {c.ask}\n     yes: {c.yes}\n     no:  {c.no}" for c in self.couplets())
 
-    def couplets(self) -> list[str]:
-        numbered: list[Node] = []
+    def couplets(self) -> list[Couplet]:
+        """The questions in the order in which they are asked, "no" first, numbered from 1."""
+        questions: list[Node] = []
 
-        def number(node: Node) -> None:
-            if node.feature >= 0:
-                numbered.append(node)
-                number(node.no)  # type: ignore[arg-type]
-                number(node.yes)  # type: ignore[arg-type]
+        def collect(node: Node | None) -> None:
+            if node is not None and node.feature >= 0:
+                questions.append(node)
+                collect(node.no)
+                collect(node.yes)
 
-        number(self.tree)
-        order = {id(node): i + 1 for i, node in enumerate(numbered)}
+        collect(self.tree)
+        number = {id(node): i for i, node in enumerate(questions, 1)}
 
         def goes(node: Node | None) -> str:
             assert node is not None
-            return f"go to {order[id(node)]}" if node.feature >= 0 else self.classes[node.answer]
+            return f"go to {number[id(node)]}" if node.feature >= 0 else self.classes[node.answer]
 
-        lines = []
-        for i, node in enumerate(numbered, 1):
-            lines += [f"{i}  {self.asked[node.feature]}", f"     yes: {goes(node.yes)}", f"     no:  {goes(node.no)}"]
-        return lines or [f"every picture: {self.classes[self.tree.answer]}"]
+        return [Couplet(number[id(q)], self.asked[q.feature], goes(q.yes), goes(q.no)) for q in questions]
 
 
 def question(word: Word, where: str) -> str:

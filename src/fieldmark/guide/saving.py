@@ -16,7 +16,7 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.guide.causes import Effect
 from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node
-from fieldmark.guide.mark import Example, Fidelity, Key, Mark
+from fieldmark.guide.mark import Example, Fidelity, Key, Mark, Picture
 from fieldmark.guide.observer import Agreement
 from fieldmark.guide.words import Word
 
@@ -65,7 +65,11 @@ def load(path: Path) -> FieldGuide:
             key=_key(found["key"]),
             frame=str(found["frame"]),
             plates={str(name): _array(packed) for name, packed in found["plates"].items()},
+            pictures={int(i): _picture(each) for i, each in found["pictures"].items()},
             parted=tuple(int(i) for i in found["parted"]),
+            confusions={
+                str(name): {str(k): int(n) for k, n in row.items()} for name, row in found["confusions"].items()
+            },
             counts={str(name): int(n) for name, n in found["counts"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error, RecursionError) as error:
@@ -80,6 +84,8 @@ def _plain(value: Any) -> Any:
         kept = value.astype(np.float32) if value.dtype == np.float64 else value
         packed = base64.b64encode(zlib.compress(np.ascontiguousarray(kept).tobytes(), 6)).decode()
         return {"kind": str(kept.dtype), "shape": list(kept.shape), "data": packed}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):
@@ -106,6 +112,11 @@ def _fidelity(found: dict[str, Any] | None) -> Fidelity | None:
     if found is None:
         return None
     return Fidelity(Agreement(**found["described"]), Agreement(**found["confirmed"]))
+
+
+def _picture(found: dict[str, Any]) -> Picture:
+    jpeg = base64.b64decode(found["jpeg"], validate=True)
+    return Picture(int(found["image"]), jpeg, str(found["network"]), str(found["key"]))
 
 
 def _mark(found: dict[str, Any]) -> Mark:

@@ -33,11 +33,11 @@ class OutputFolder:
 
     def publish(self) -> list[Path]:
         """Move everything to its place. A file of the same name is replaced; others are left as they are."""
-        for name in self._names:
-            target = self.path / name
+        for target in (self.path / name for name in self._names):
             if target.is_dir():
                 raise OutputError(f"cannot write {target}: a folder has this name; choose another folder")
-            os.replace(self._hidden / name, target)
+        for name in self._names:
+            os.replace(self._hidden / name, self.path / name)
         return [self.path / name for name in self._names]
 
 
@@ -64,6 +64,21 @@ def output_folder(path: Path) -> Iterator[OutputFolder]:
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
         _remove_empty(made)
+
+
+def check_file(path: Path) -> Path:
+    """The path, if a file can be written there; raises OutputError, one line, before any work is done."""
+    path = path.expanduser()
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: a folder has this name; give a file, such as {path / 'report.html'}")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write {path}: {reason}; choose a folder you can write to") from None
 
 
 def unique_name(name: str, taken: list[str]) -> str:

@@ -109,11 +109,11 @@ def breakable(text: str) -> Markup:
     return Markup(str(escape(text)).replace("_", "_<wbr>").replace("/", "/<wbr>"))
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Write UTF-8 text beside `path`, then put it there in one step; raises OutputError."""
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Write bytes, or text as UTF-8, beside `path`, then put it there in one step; raises OutputError."""
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(text.encode("utf-8", "replace"))
+        partial.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
+from statistics import mode
 from typing import Any, Protocol
 
 from fieldmark.figures.text import clean
@@ -48,6 +49,7 @@ def draw_network(layers: Sequence[Layer], carried: Sequence[str] = (), command: 
         "stages": stages,
         "layers": len(layers),
         "input": "" in carried,
+        "chosen": next((clean(layer.name) for layer in layers if layer.chosen), ""),
         "command": command,
     }
 
@@ -78,8 +80,8 @@ def _stage(layers: list[Layer], carried: set[str]) -> dict[str, Any]:
     stage |= {"carried": any(layer.name in carried for layer in layers), "chosen": any(each.chosen for each in layers)}
     if not maps:
         widths = [layer.shape[-1] for layer in layers if layer.shape]
-        return stage | {"label": "head", "channels": _range(widths), "box": _box(1, 1, widths[-1] if widths else 1)}
-    height, width, _ = max((layer.shape for layer in maps), key=lambda shape: shape[0] * shape[1])
+        return stage | {"label": "head", "channels": "", "box": _box(1, 1, widths[-1] if widths else 1)}
+    height, width = mode(layer.shape[:2] for layer in maps)
     channels = [layer.shape[2] for layer in maps]
     label = f"{_size(height)} × {_size(width)}"
     return stage | {"label": label, "channels": _range(channels), "box": _box(height, width, max(channels))}
@@ -104,12 +106,26 @@ def _fold(layers: Sequence[Layer], carried: set[str], depth: int) -> list[dict[s
         depth += 1
         keyed = [("".join(_words(layer.name)[:depth]), layer) for layer in layers]
         groups = [(key, [layer for _, layer in run]) for key, run in groupby(keyed, itemgetter(0))]
-        if 1 < len(groups) <= 0.6 * len(layers):
+        if 1 < len(groups) <= len(layers) / 3:
             return [_entry(key, group, carried, depth) for key, group in groups]
     if len(layers) <= MOST_LINES:
         return [_leaf(layer, carried, _path(layers)) for layer in layers]
-    pieces = [layers[start : start + MOST_LINES] for start in range(0, len(layers), MOST_LINES)]
-    return [_folded(f"{_last(piece[0].name)} to {_last(piece[-1].name)}", piece, carried, most) for piece in pieces]
+    pieces = _pieces(layers)
+    return [
+        _folded(f"{_last(piece[0].name)} to {_last(piece[-1].name)}", piece, carried, most)
+        if len(piece) > 1
+        else _leaf(piece[0], carried, "")
+        for piece in pieces
+    ]
+
+
+def _pieces(layers: Sequence[Layer]) -> list[Sequence[Layer]]:
+    """Runs that end where branches join, or of equal length where none do: for layers whose names tell nothing."""
+    joins = [i + 1 for i, layer in enumerate(layers) if layer.spatial and layer.kind in ("Add", "Concatenate")]
+    ends = sorted({*joins, len(layers)})
+    if not 1 < len(ends) <= len(layers) / 3:
+        ends = [*range(MOST_LINES, len(layers), MOST_LINES), len(layers)]
+    return [layers[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _entry(key: str, layers: list[Layer], carried: set[str], depth: int) -> dict[str, Any]:

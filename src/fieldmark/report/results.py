@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fieldmark.progress import track
 from fieldmark.report.build import TITLE
 from fieldmark.report.folder import OutputFolder, safe_part
 from fieldmark.report.html import write_report
+from fieldmark.report.network import Layer
 
 PAGE = "report.html"
 DPI = 120
@@ -57,10 +58,13 @@ def write_results(
     save_maps: bool = False,
     title: str = TITLE,
     summaries: Mapping[str, str] | None = None,
+    layers: Sequence[Layer] = (),
+    command: str = "",
 ) -> Written:
     """Write PNG overlays, a PNG panel an image and `report.html` to the folder; with `save_maps` an `.npz` a method.
 
-    names  one an image: file names follow from them. Each overlay carries its provenance as PNG text, key "fieldmark".
+    names  one an image: file names follow from them, and the files of maps carry them in their provenance.
+           Each overlay carries its provenance as PNG text, key "fieldmark".
     """
     stems = [safe_part(name.replace("/", "_").rsplit(".", 1)[0]) for name in names]
     methods = method_names(attributions)
@@ -72,14 +76,18 @@ def write_results(
     saved = []
     if save_maps:
         saved = [
-            folder.write(f"{method}.npz", attribution.save)
+            folder.write(f"{method}.npz", _named(attribution, names).save)
             for method, attribution in zip(methods, attributions, strict=True)
         ]
+    said: dict[str, Any] = {"title": title, "summaries": summaries, "layers": layers, "command": command}
     page = folder.write(
-        PAGE,
-        lambda path: write_report(path, attributions, predictions, names=names, title=title, summaries=summaries),
+        PAGE, lambda path: write_report(path, attributions, predictions, names=names, alpha=alpha, **said)
     )
     return Written(page, panels, overlays, saved)
+
+
+def _named(att: Attribution, names: Sequence[str]) -> Attribution:
+    return replace(att, provenance={**att.provenance, "files": list(names)})
 
 
 def method_names(attributions: Sequence[Attribution]) -> list[str]:

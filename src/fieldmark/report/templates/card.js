@@ -32,7 +32,7 @@ class Card {
       const label = element("label", "");
       const radio = element("input", "");
       Object.assign(radio, { type: "radio", name: `class-${this.element.id}`, value: String(number), autocomplete: "off" });
-      label.append(radio, element("span", "", breakable(target)));
+      label.append(radio, element("span", "", target));
       label.lastChild.dir = "auto";
       radio.addEventListener("change", () => this.choose(number));
       chips.append(label);
@@ -163,7 +163,7 @@ class Card {
     const times = Math.max(least, Math.min(1, w / this.size[0]), Math.min(1, h / this.size[1]));
     draw(canvas, map, this.size.map((side) => Math.max(1, Math.round(times * side))));
     stage.append(photo, canvas);
-    button.append(stage, element("span", "", breakable(label)));
+    button.append(stage, element("span", "", label));
     if (map.note) button.append(element("span", "alert-text", map.note));
     return button;
   }

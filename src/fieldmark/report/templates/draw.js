@@ -97,13 +97,13 @@ function readValue(map, x, y) {
   const column = Math.min(Math.max(Math.floor(x * w), 0), w - 1);
   const value = values ? values[row * w + column] : 0;
   const cut = map.cut && Math.abs(value) >= map.limit * 0.999;
-  const number = Number.isFinite(value) ? `${cut ? "at least " : ""}${plain(value, kindOf(map) === "signed")}` : "not a number";
+  const number = Number.isFinite(value) ? `${cut ? "at least " : ""}${plain(value, kindOf(map) === "signed", 4)}` : "not a number";
   return { words: `${number} at row ${row + 1} of ${h}, column ${column + 1} of ${w}`, row, column };
 }
 
-// A number to three digits, with its sign where the method has one.
-function plain(value, signed) {
+// A number to a few digits, with its sign where the method has one.
+function plain(value, signed, digits = 3) {
   const text = value === 0 ? "0" : Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
-    ? String(Number(value.toPrecision(3))) : value.toExponential(2);
+    ? String(Number(value.toPrecision(digits))) : value.toExponential(digits - 1);
   return (signed && value > 0 ? `+${text}` : text).replace("-", "−");
 }

@@ -11,22 +11,25 @@ const layerButtons = [...controls.querySelectorAll("button.layer")];
 function element(tag, style, text = "") {
   const made = document.createElement(tag);
   if (style) made.className = style;
-  made.textContent = text;
+  // Long names of classes, layers and methods may be broken after these, and stay what they are when copied.
+  for (const part of text.split(/(?<=[_/])|(?<=[a-z])(?=[A-Z])/)) made.append(...(made.firstChild ? [document.createElement("wbr")] : []), part);
   return made;
 }
 
-const breakable = (name) => name.replace(/([a-z])([A-Z])|([_/])(?=.)/g, (all, a, b) => (b ? `${a}\u200b${b}` : `${all}\u200b`));
-const sideOf = (entry) => shared.methods[entry].side;
 const entryName = (entry) => {
   const { name, layer, side } = shared.methods[entry];
   const several = shared.methods.some((other) => other.name === name && other.layer !== layer);
   return [name, several ? `at ${layer || "the input"}` : "", side ? `(${side})` : ""].filter(Boolean).join(" ");
 };
 
+// The page opens with the first method, at the layer that maps are made of by default, where there is a map of it.
+const usual = controls.querySelector("[data-chosen]")?.dataset.layer;
+const opening = shared.methods.find((each) => each.name === shared.methods[0].name && each.layer === usual) ?? shared.methods[0];
+
 // What is shown for all images: one method at one layer, and what stands beside it.
 const state = {
-  name: shared.methods[0].name,
-  layer: shared.methods[0].layer,
+  name: opening.name,
+  layer: opening.layer,
   names: [...new Set(shared.methods.map((method) => method.name))],
   layers(name = this.name) {
     return [...new Set(shared.methods.filter((method) => method.name === name).map((method) => method.layer))];

@@ -36,8 +36,8 @@ class Pane {
       ? method.side[0].toUpperCase() + method.side.slice(1) : method.place;
     this.find(".score").textContent = map?.score ?? "";
     this.find(".note").textContent = missing ? "no map of this image" : map?.note ?? "";
-    this.find(".value").textContent = "\u00a0";
     this.find(".probe").hidden = true;
+    this.silent();
     this.legend(method, map, made);
     if (this.card.drawn && map) {
       const [h, w] = map.shape;
@@ -66,13 +66,16 @@ class Pane {
   read(place) {
     const probe = this.find(".probe");
     probe.hidden = !place || !this.map || Boolean(this.map.picture);
-    this.find(".value").textContent = "\u00a0";
-    if (probe.hidden) return;
+    if (probe.hidden) return this.silent();
     const { words, row, column } = readValue(this.map, ...place);
     this.find(".value").textContent = `Value here: ${words}`;
     const [h, w] = this.map.shape;
     const share = (part, whole) => `${(100 * part) / whole}%`;
     Object.assign(probe.style, { left: share(column, w), top: share(row, h), width: share(1, w), height: share(1, h) });
+  }
+
+  silent() {
+    this.find(".value").textContent = this.map && !this.map.picture ? "Point at the map to read its values." : "";
   }
 
   clear() {

@@ -1,0 +1,110 @@
+"""A field guide on one sheet of paper: every class with its picture and its best mark, and the key."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+
+from fieldmark.guide import FieldGuide
+from fieldmark.report.guide_page import heat
+from fieldmark.report.html import write_atomically
+
+WIDTH, HEIGHT = 8.27, 11.69  # inches: A4
+MARGIN = 0.45
+MOST = 24  # classes on one sheet
+INK, QUIET, ACCENT, BAD = "#1f1c17", "#645e53", "#1f5f3c", "#8c2f14"
+
+
+def write_card(guide: FieldGuide, path: Path) -> Path:
+    """Write a PDF of one page; returns its path. Raises OutputError where the place cannot be written."""
+    buffer = io.BytesIO()
+    with rc_context({"pdf.fonttype": 42, "text.parse_math": False}):
+        figure = card(guide)
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata={"Title": "Field guide", "CreationDate": None})
+    return write_atomically(path, buffer.getvalue())
+
+
+def card(guide: FieldGuide) -> Figure:
+    """The sheet: verdict, plates, key."""
+    figure = Figure(figsize=(WIDTH, HEIGHT))
+    top = _heading(figure, guide)
+    names = list(guide.plates)[:MOST]
+    columns = 2 if len(names) <= 12 else 3
+    rows = -(-len(names) // columns) or 1
+    couplets = guide.key.couplets() if guide.key is not None else []
+    key_height = 0.45 + 0.34 * -(-len(couplets) // 2) if couplets else 0
+    room = top - MARGIN - key_height
+    size = min(1.15, room / rows - 0.1, 1.6)
+    width = (WIDTH - 2 * MARGIN) / columns
+    for i, name in enumerate(names):
+        left, upper = MARGIN + (i % columns) * width, top - (i // columns) * (size + 0.1)
+        _plate(figure, guide, name, left, upper, size, width)
+    _key(figure, guide, top - rows * (size + 0.1) - 0.2)
+    return figure
+
+
+def _heading(figure: Figure, guide: FieldGuide) -> float:
+    _text(figure, MARGIN, HEIGHT - MARGIN, "What to look for", size=20, family="serif", weight="bold")
+    if guide.fidelity is None or not guide.reducible:
+        line = f"Don't rely on this: {guide.verdict}."
+        colour = BAD
+    else:
+        said = guide.fidelity.described
+        line = (
+            f"With these words alone, {said.value:.0%} of {said.n} new pictures are called what the network calls them "
+            f"({said.low:.0%} to {said.high:.0%}); with random places, {said.control:.0%}."
+        )
+        colour = QUIET
+    y = HEIGHT - MARGIN - 0.42
+    for text, tone in ((line, colour), *((f"Warning: {each}.", BAD) for each in guide.warnings)):
+        for part in textwrap.wrap(text, 112)[:4]:
+            _text(figure, MARGIN, y, part, size=8.5, color=tone)
+            y -= 0.16
+    return y - 0.08
+
+
+def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: float, size: float, width: float) -> None:
+    marks = [mark for mark in guide.marks if name in mark.classes]
+    marks.sort(key=lambda mark: (not mark.accepted, -mark.effect))
+    picture = heat(guide.plates[name], marks[0].plate) if marks else guide.plates[name]
+    axes = figure.add_axes((left / WIDTH, (upper - size) / HEIGHT, size / WIDTH, size / HEIGHT))
+    axes.imshow(picture, interpolation="bilinear")
+    axes.set_axis_off()
+    x, y = left + size + 0.12, upper - 0.02
+    letters = max(16, int((width - size - 0.25) / 0.072))
+    _text(figure, x, y, name if len(name) <= letters else name[: letters - 1] + "…", size=10.5, weight="bold")
+    y -= 0.21
+    shown = [mark for mark in marks if mark.accepted][:2] or marks[:1]
+    for mark in shown:
+        unproved = "" if mark.accepted else " (not proved)"
+        for part in textwrap.wrap(mark.words + unproved, letters):
+            _text(figure, x, y, part, size=8.5)
+            y -= 0.15
+        y -= 0.04
+    if not marks:
+        for part in textwrap.wrap("no mark of its own", letters):
+            _text(figure, x, y, part, size=8.5, color=QUIET)
+
+
+def _key(figure: Figure, guide: FieldGuide, upper: float) -> None:
+    if guide.key is None:
+        return
+    couplets = guide.key.couplets()
+    _text(figure, MARGIN, upper, "The key", size=13, family="serif", weight="bold")
+    half = -(-len(couplets) // 2)
+    column = (WIDTH - 2 * MARGIN) / 2
+    for i, each in enumerate(couplets):
+        x, y = MARGIN + (i // half) * column, upper - 0.32 - (i % half) * 0.34
+        _text(figure, x, y, str(each.number), size=9, weight="bold", color=ACCENT)
+        _text(figure, x + 0.25, y, textwrap.shorten(each.ask, 58, placeholder="…"), size=8.5)
+        _text(figure, x + 0.25, y - 0.15, f"yes: {each.yes}    no: {each.no}", size=8, color=QUIET)
+
+
+def _text(figure: Figure, x: float, y: float, text: str, size: float, **style: Any) -> None:
+    figure.text(x / WIDTH, y / HEIGHT, text, fontfontsize=size, va="top", color=style.pop("color", INK), **style)
