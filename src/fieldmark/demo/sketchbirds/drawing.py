@@ -44,7 +44,7 @@ def render(bird: Bird) -> Picture:
     colours = np.asarray(coloured.convert("RGB").reduce(SCALE), dtype=np.float32)
     cover = np.asarray(drawn.point([0] + [255] * 255, "L").reduce(SCALE), dtype=np.float32)[..., None] / 255
     numbers = np.asarray(drawn.point(part_of, "L"))
-    inside = np.asarray(Image.fromarray((numbers > 0).view(np.uint8) * np.uint8(255)).reduce(SCALE)) >= 128
+    inside = np.asarray(drawn.point([255 if part else 0 for part in part_of], "L").reduce(SCALE)) >= 128
     image = colours * _shade(bird)[..., None] + background(bird) * (1 - cover)
     return Picture(_finish(bird, image), _most(numbers), inside)
 
@@ -62,13 +62,13 @@ def _paint(bird: Bird) -> tuple[Image.Image, list[int], list[int]]:
     draw = ImageDraw.Draw(canvas)
     found = pieces(bird)
     colours = _colours(bird)
-    points = _to_canvas(bird, np.concatenate([piece.points for piece in found])).tolist()
+    points = _to_canvas(bird, np.concatenate([piece.points for piece in found])).ravel().tolist()
     index: dict[tuple[str, str], int] = {}
     start = 0
     for piece in found:
         number = index.setdefault((piece.part, piece.colour), len(index) + 1)
-        stop = start + len(piece.points)
-        draw.polygon([tuple(point) for point in points[start:stop]], fill=number)
+        stop = start + 2 * len(piece.points)
+        draw.polygon(points[start:stop], fill=number)
         start = stop
     twig = len(index) + 1
     if bird.scene.occluder >= 0:
@@ -118,12 +118,8 @@ def _colours(bird: Bird) -> dict[str, Colour]:
     tints = dict(zip(MARKS, (jitter.tint for jitter in bird.jitter), strict=True))
     found = plain | {name: colour + tints[name] for name, colour in marks.items()}
     found["gape"] = found["red bill" if "red bill" in bird.marks else "bill"] * 0.7
-    return {name: _rgb(colour) for name, colour in found.items()}
-
-
-def _rgb(colour: np.ndarray) -> Colour:
-    red, green, blue = np.clip(np.round(colour), 0, 255).astype(int).tolist()
-    return red, green, blue
+    rounded = np.clip(np.round(list(found.values())), 0, 255).astype(int).tolist()
+    return {name: (red, green, blue) for name, (red, green, blue) in zip(found, rounded, strict=True)}
 
 
 def _shade(bird: Bird) -> np.ndarray:
