@@ -8,6 +8,7 @@ worker or a node that dies costs the shards it was at: Ray gives them to another
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -87,7 +88,8 @@ def _shards(recipe: Recipe, spans: Sequence[Span], options: Mapping[str, Any]) -
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     rows = [{"number": span.number, "start": span.start, "stop": span.stop} for span in spans]
-    settings: dict[str, Any] = {"batch_size": 1, "concurrency": _devices(ray), **options}
+    settings: dict[str, Any] = {"batch_size": 1, "compute": _actors(ray, options), **options}
+    settings.pop("concurrency", None)
     # A block a shard: Ray hands out, and after a loss repeats, whole blocks.
     data = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // settings["batch_size"]))
     folders = tuple(dict.fromkeys([os.getcwd(), *(path for path in sys.path if path)]))
@@ -98,10 +100,13 @@ def _shards(recipe: Recipe, spans: Sequence[Span], options: Mapping[str, Any]) -
         yield shard
 
 
-def _devices(ray: Any) -> int:
-    """An actor per GPU where there are any, else one per CPU less one for Ray's own work."""
+def _actors(ray: Any, options: Mapping[str, Any]) -> Any:
+    """`concurrency` actors (or from-to); else one per GPU where there are any, or one per CPU."""
+    wanted = options.get("concurrency")
+    if isinstance(wanted, tuple):
+        return ray.data.ActorPoolStrategy(min_size=wanted[0], max_size=wanted[1])
     resources = ray.cluster_resources()
-    return max(1, int(resources.get("GPU", 0)) or int(resources.get("CPU", 1)) - 1)
+    return ray.data.ActorPoolStrategy(size=wanted or int(resources.get("GPU", 0)) or max(1, int(resources["CPU"])))
 
 
 def _from_client(ray: Any, recipe: Recipe, spans: Sequence[Span], options: Mapping[str, Any]) -> Iterator[Tick | Shard]:
@@ -167,8 +172,6 @@ def _knock(address: str) -> None:
 
 def _reason(error: BaseException) -> str:
     """The last line that says something, of an error that may hold a traceback of another machine."""
-    cause = getattr(error, "cause", None)
-    text = str(cause if cause is not None else error) or type(error).__name__
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if "Error: " in line]
-    return (told[-1].partition("Error: ")[2] if told else lines[-1] if lines else type(error).__name__)[:300]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line.partition("FieldmarkError: ")[2] or line for line in lines if re.search(r"^[\w.]*Error: ", line)]
+    return (told or lines or [type(error).__name__])[-1][:300]

@@ -69,6 +69,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._columns_unknown = self.recipe.schema is None
+        self._writing = _Writing(self.recipe)
 
     @classmethod
     def start(cls, recipe: Recipe) -> Worker:
@@ -81,7 +82,7 @@ class Worker:
     def run(self, spans: Sequence[Span]) -> Iterator[Tick | Shard]:
         """Work through spans of the source; a shard comes out when its file has its name. Spans ascend."""
         with ThreadPoolExecutor(1, "fieldmark-write") as pool:
-            writing = _Writing(self.recipe)
+            writing = self._writing
             waiting: list[tuple[int, Future[Shard | None]]] = []
             try:
                 for batch in self._batches(spans):
@@ -169,7 +170,6 @@ class _Writing:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.schema = recipe, recipe.schema
         self.writer: ShardWriter | None = None
-        self._stop = 0
 
     def take(self, batch: Batch, columns: Mapping[str, Any] | None, close: _Close | None) -> Shard | None:
         span = batch.span
@@ -198,6 +198,7 @@ class _Writing:
     def abandon(self) -> None:
         if self.writer is not None:
             self.writer.abandon()
+            self.writer = None
 
 
 def items_of(source: Source, spans: Sequence[Span]) -> Iterator[Item]:

@@ -1,0 +1,98 @@
+"""Runs on a real cluster of three nodes of this machine; a process of its own, as Ray warns and leaves threads behind.
+
+A worker is killed after three shards and a node after six. Prints one JSON document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import ray
+import ray.data
+from ray.cluster_utils import Cluster
+
+from fieldmark.run import Options, run, run_job
+from tests.run.support import corner, folder_of, job
+
+COUNT = 240
+
+
+def slow_corner(images: np.ndarray) -> dict[str, Any]:
+    time.sleep(0.03)
+    return {**corner(images), "process": np.full(len(images), os.getpid())}
+
+
+def finished(out: Path) -> int:
+    return len(list((out / "shards").glob("0*.parquet")))
+
+
+def kill_a_worker_then_a_node(cluster: Any, node: Any, out: Path, done: list[str]) -> None:
+    while finished(out) < 3:
+        time.sleep(0.05)
+    first = pq.read_table(next((out / "shards").glob("0*.parquet")))
+    os.kill(first["process"][0].as_py(), signal.SIGKILL)
+    done.append("worker")
+    while finished(out) < 6:
+        time.sleep(0.05)
+    cluster.remove_node(node, allow_graceful=False)
+    done.append(f"node, with {finished(out)} of {COUNT // 10} shards finished")
+
+
+def main() -> None:
+    scratch = Path(sys.argv[1])
+    photos = folder_of(scratch / "photos", COUNT)
+    (photos / "00100.png").write_bytes(b"bad")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    cluster.wait_for_nodes()
+    done: list[str] = []
+    out = scratch / "ray"
+    threading.Thread(target=kill_a_worker_then_a_node, args=(cluster, nodes[0], out, done), daemon=True).start()
+    options = Options(shard_size=10, engine="ray", address=cluster.address, ray_options={"concurrency": (1, 2)})
+    report = run_job(job(slow_corner), photos, out=out, options=options)
+    again = run_job(job(slow_corner), photos, out=out, options=options)
+    local = run_job(job(slow_corner), photos, out=scratch / "local", options=Options(shard_size=10))
+    tables = [pq.read_table(folder / "shards").sort_by("index") for folder in (out, scratch / "local")]
+    maps = [table["map"].combine_chunks().to_numpy_ndarray() for table in tables]
+    found = {
+        "killed": done,
+        "images": [report.images, local.images],
+        "rejected": [report.rejected, local.rejected],
+        "again": again.new,
+        "indices": tables[0]["index"].to_pylist(),
+        "processes": len(set(tables[0]["process"].to_pylist())),
+        "difference": float(np.abs(maps[0] - maps[1]).max()),
+        "read by ray.data": ray.data.read_parquet(str(out / "shards")).count(),
+    }
+    if len(sys.argv) > 2:
+        found["explained"] = explained(Path(sys.argv[2]), scratch, cluster.address)
+    print("RESULT" + json.dumps(found), flush=True)
+    os._exit(0)  # Ray's shutdown after a lost node waits for it
+
+
+def explained(folder: Path, scratch: Path, address: str) -> float:
+    """The largest difference between the maps of the cluster and of this process."""
+    import fieldmark as fm
+
+    maps = []
+    for engine in ("ray", "local"):
+        out = scratch / f"explained-{engine}"
+        more: dict[str, Any] = {"address": address, "ray_options": {"concurrency": 1}} if engine == "ray" else {}
+        model = str(folder / "model.keras")
+        run(model, str(folder / "photos"), fm.GradCAM(), out=out, shard_size=12, engine=engine, **more)
+        table = pq.read_table(out / "shards").sort_by("index")
+        maps.append(table["gradcam"].combine_chunks().to_numpy_ndarray())
+    return float(np.abs(maps[0] - maps[1]).max())
+
+
+if __name__ == "__main__":
+    main()
