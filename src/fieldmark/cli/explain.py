@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier, Predictions
@@ -14,14 +16,20 @@ from fieldmark.cli.predict import percent
 from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.targets import parse_targets
 from fieldmark.cli.work import ModelRequest, Pictures, number, ranked, read_pictures
+from fieldmark.errors import FieldmarkError
 from fieldmark.explainers import EXPLAINERS
 from fieldmark.explainers.several import INTERRUPTED, explain_all
 from fieldmark.figures.scale import check_fraction
 from fieldmark.images import find_images
 from fieldmark.images.read import Fit
-from fieldmark.report.folder import OutputFolder, output_folder
+from fieldmark.report.folder import OutputFolder, check_file, output_folder
+from fieldmark.report.html import write_report
 from fieldmark.report.results import Written, write_results
 
+if TYPE_CHECKING:
+    from fieldmark.classifier.layers import LayerInfo
+
+OUT = Path("fieldmark-out")  # where results go when nothing is said
 MOST_LISTED = 8  # images whose classes are printed one by one
 
 
@@ -34,7 +42,8 @@ class ExplainRequest:
     targets: Sequence[str]
     layers: Sequence[str]
     settings: Sequence[str]
-    out: Path
+    out: Path | None
+    report: Path | None
     alpha: float
     save_maps: bool
     fit: Fit
@@ -50,24 +59,36 @@ class Explained:
     predictions: Predictions
     attributions: list[Attribution]
     refused: dict[str, str]
-    written: Written
+    written: Written | None
+    page: Path
 
 
 def explain(screen: Screen, model: ModelRequest, request: ExplainRequest) -> None:
     """Explain images and write the results. What can be refused is refused before anything is computed."""
     check_fraction("--alpha", request.alpha)
+    page = None if request.report is None else check_file(request.report)
+    if request.out is None and page is None:
+        request = replace(request, out=OUT)
+    if request.save_maps and request.out is None:
+        raise FieldmarkError("--save-maps: expected a folder for the maps; add --out FOLDER")
     explainers = make_explainers(request.methods, request.layers, request.settings)
     files = find_images(request.images)
-    with output_folder(request.out) as folder, screen.working():
-        done = _work(model, request, explainers, files, folder)
-        folder.publish()
+    with nullcontext() if request.out is None else output_folder(request.out) as folder, screen.working():
+        done = _work(model, request, explainers, files, folder, page)
+        if folder is not None:
+            folder.publish()
     _report(screen, done, folder)
     if INTERRUPTED in done.refused.values():
         raise KeyboardInterrupt
 
 
 def _work(
-    model: ModelRequest, request: ExplainRequest, explainers: list[Any], files: list[Path], folder: OutputFolder
+    model: ModelRequest,
+    request: ExplainRequest,
+    explainers: list[Any],
+    files: list[Path],
+    folder: OutputFolder | None,
+    page: Path | None,
 ) -> Explained:
     classifier = model.load()
     pictures = read_pictures(classifier, files, request.fit, request.size)
@@ -75,30 +96,49 @@ def _work(
     target = parse_targets(request.targets, classifier.labels)
     every = any(name.casefold() == "all" for name in request.methods)
     attributions, refused = explain_all(classifier, pictures.batch, target, explainers, skip=every)
-    written = write_results(
-        folder,
-        attributions,
-        predictions,
-        pictures.names,
-        alpha=request.alpha,
-        save_maps=request.save_maps,
-        summaries={explainer.__name__: explainer.summary for explainer in EXPLAINERS},
-    )
-    return Explained(classifier, pictures, predictions, attributions, refused, written)
+    said: dict[str, Any] = {
+        "alpha": request.alpha,
+        "summaries": {explainer.__name__: explainer.summary for explainer in EXPLAINERS},
+        "layers": layers_of(classifier),
+        "command": command_line(model, request),
+    }
+    written = None
+    if folder is not None:
+        save = request.save_maps
+        written = write_results(folder, attributions, predictions, pictures.names, save_maps=save, **said)
+    if page is not None:
+        write_report(page, attributions, predictions, names=pictures.names, **said)
+    shown = page or (written.page if written else Path())
+    return Explained(classifier, pictures, predictions, attributions, refused, written, shown)
 
 
-def _report(screen: Screen, done: Explained, folder: OutputFolder) -> None:
-    if folder.others:
+def layers_of(classifier: Classifier) -> list[LayerInfo]:
+    """The layers to draw; none of a bare function, which has none."""
+    return [] if classifier.subject.opaque else classifier.layers()
+
+
+def command_line(model: ModelRequest, request: ExplainRequest) -> str:
+    """The command that makes this report, without its layers, to be typed again with another one."""
+    options = {"--preprocess": model.preprocess, "--labels": model.labels, "--report": request.report or "page.html"}
+    words = ["fieldmark", "explain", model.model, *request.images]
+    for name, values in (("--method", request.methods), ("--target", request.targets), ("--set", request.settings)):
+        words += [word for value in values for word in (name, value)]
+    words += [str(word) for name, value in options.items() if value is not None for word in (name, value)]
+    return shlex.join(words)
+
+
+def _report(screen: Screen, done: Explained, folder: OutputFolder | None) -> None:
+    if folder is not None and folder.others:
         screen.note(f"{folder.path} held {folder.others} file(s) already; those of other names were left as they are")
     for text in notes(done.attributions, done.refused):
         screen.note(text)
     if screen.as_json:
         screen.document(document(done))
     else:
-        _describe(screen, done, folder)
+        _describe(screen, done)
 
 
-def _describe(screen: Screen, done: Explained, folder: OutputFolder) -> None:
+def _describe(screen: Screen, done: Explained) -> None:
     classifier, written = done.classifier, done.written
     screen.show(f"Model   {printable(classifier.name)} on {classifier.backend}, {classifier.classes} classes")
     top = done.predictions.top(3)
@@ -109,10 +149,13 @@ def _describe(screen: Screen, done: Explained, folder: OutputFolder) -> None:
         screen.show(f"        and {len(top) - MOST_LISTED} more")
     for line in chosen_layers(done.attributions):
         screen.show(f"Layer   {printable(line)}")
-    screen.show(f"Wrote   {written.page}: open it in a browser")
+    screen.show(f"Wrote   {done.page}: open it in a browser")
+    if written is None:
+        return
     pictures = (sum(map(len, written.panels)), "panel"), (len(written.overlays), "overlay")
     counted = [*pictures, (len(written.maps), "file of maps")]
-    screen.show(f"        and beside it {', '.join(count(number, what) for number, what in counted if number)}")
+    beside = "beside it" if written.page == done.page else f"in {written.page.parent}, with a page of its own,"
+    screen.show(f"        and {beside} {', '.join(count(number, what) for number, what in counted if number)}")
 
 
 def count(number: int, what: str) -> str:
@@ -139,7 +182,8 @@ def notes(attributions: Sequence[Attribution], refused: dict[str, str]) -> list[
 
 def document(done: Explained) -> dict[str, Any]:
     """The JSON of `explain --json`."""
-    overlays = {(o.attribution, o.image, o.target): str(o.path) for o in done.written.overlays}
+    written = done.written
+    overlays = {(o.attribution, o.image, o.target): str(o.path) for o in (written.overlays if written else ())}
     tops = done.predictions.top(5)
     images = []
     for i, file in enumerate(done.pictures.files):
@@ -151,19 +195,19 @@ def document(done: Explained) -> dict[str, Any]:
                 "class": int(att.classes[i, t]) if att.classes[i, t] >= 0 else None,
                 "score": number(att.scores[i, t]),
                 "probability": number(att.probabilities[i, t]),
-                "overlay": overlays[a, i, t],
+                "overlay": overlays.get((a, i, t)),
             }
             for a, att in enumerate(done.attributions)
             for t, target in enumerate(att.targets[i])
         ]
-        panels = [str(path) for path in done.written.panels[i]]
+        panels = [str(path) for path in written.panels[i]] if written else []
         images.append({"path": str(file), "top": ranked(tops[i]), "panels": panels, "explanations": explained})
     methods = [{**att.provenance, "signed": att.signed, "warnings": list(att.warnings)} for att in done.attributions]
     return {
         "model": done.classifier.name,
         "backend": done.classifier.backend,
-        "report": str(done.written.page),
-        "maps": [str(path) for path in done.written.maps],
+        "report": str(done.page),
+        "maps": [str(path) for path in written.maps] if written else [],
         "images": images,
         "methods": methods,
         "left_out": [{"method": name, "reason": reason} for name, reason in done.refused.items()],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from rich.table import Table
 from rich.text import Text
@@ -10,10 +12,16 @@ from fieldmark.classifier.sizes import image_shape
 from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.work import ModelRequest
 from fieldmark.errors import LayerError
+from fieldmark.report.folder import check_file
+from fieldmark.report.svg import write_svg
 
 
-def layers(screen: Screen, request: ModelRequest, size: tuple[int, int] | None) -> None:
-    """Print every layer with its type and output shape, and mark the one that class activation maps are made of."""
+def layers(screen: Screen, request: ModelRequest, size: tuple[int, int] | None, svg: Path | None = None) -> None:
+    """Print every layer with its type and output shape, and mark the one that class activation maps are made of.
+
+    svg  a file to draw them to
+    """
+    drawing = None if svg is None else check_file(svg)
     with screen.working():
         classifier = request.load()
         shape = image_shape(classifier, size)
@@ -24,6 +32,8 @@ def layers(screen: Screen, request: ModelRequest, size: tuple[int, int] | None) 
             chosen, reason = classifier.choose_layer()
         except LayerError as error:
             chosen, reason = "", str(error)
+    if drawing is not None:
+        write_svg(drawing, listed, classifier.name)
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "kind", "output", ""):
         table.add_column(heading, overflow="fold")
@@ -35,6 +45,8 @@ def layers(screen: Screen, request: ModelRequest, size: tuple[int, int] | None) 
     screen.table(table)
     screen.show()
     screen.show(f"{printable(chosen)}: {printable(reason)}" if chosen else f"none chosen: {printable(reason)}")
+    if drawing is not None:
+        screen.show(f"Wrote   {drawing}")
     screen.document(
         {
             "model": classifier.name,
