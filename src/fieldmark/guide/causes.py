@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from fieldmark.classifier import Classifier
@@ -12,11 +13,14 @@ from fieldmark.guide.edits import FILLS, Studio
 from fieldmark.guide.evidence import Said, margins
 from fieldmark.guide.marks import Candidate
 from fieldmark.guide.objects import dilated, opened
+from fieldmark.guide.regions import UNLIKE_BODY
 from fieldmark.guide.vocabulary import BROAD
 from fieldmark.progress import track
 
 LEVEL = 0.2  # of a plate's maximum: what is erased
 WHOLE = 0.35  # a protrusion with this share inside the region goes with it
+PART = 0.15  # a patch of the mark's colour with this share inside goes with it, too
+SAME_COLOUR = 26.0  # Delta E to the mark's colour
 PLACEMENTS = 20  # of the control region
 OVERLAP = 0.05  # of the control with the mark's region, at most
 PICTURES = 24  # a mark, of the hold-out
@@ -57,8 +61,8 @@ def region_of(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
     own = [each.mask for each in mark.regions if each.image == index]
     for each in own:
         region = region | each
-    sticking = mask & ~opened(mask, BROAD * unit)
-    return dilated(region, 0.03 * unit) | _touched(sticking, region)
+    sticking = _touched(mask & ~opened(mask, BROAD * unit), region, WHOLE)
+    return dilated(region | sticking | _touched(_alike(studio, mark, index), region, PART), 0.03 * unit)
 
 
 def examine(
@@ -231,14 +235,21 @@ def moved(region: np.ndarray, mask: np.ndarray, count: int, rng: np.random.Gener
     return found
 
 
-def _touched(parts: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """The connected parts that lie in the region by at least WHOLE of their pixels."""
-    import cv2
+def _alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
+    """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's."""
+    if np.linalg.norm(mark.colour) < UNLIKE_BODY:
+        return np.zeros(studio.pictures.shape, bool)
+    from_body = studio.pictures.lab[index] - studio.bodies[index]
+    own = np.linalg.norm(from_body - mark.colour, axis=-1)
+    return (own < SAME_COLOUR) & (own < np.linalg.norm(from_body, axis=-1))
 
+
+def _touched(parts: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
+    """The connected parts that lie in the region by at least that share of their pixels."""
     count, labels = cv2.connectedComponents(parts.astype(np.uint8), connectivity=8)
     sizes = np.bincount(labels.ravel(), minlength=count)
     inside = np.bincount(labels.ravel(), region.ravel().astype(float), count)
-    taken = inside >= WHOLE * np.maximum(sizes, 1)
+    taken = inside >= share * np.maximum(sizes, 1)
     taken[0] = False
     return taken[labels]
 

@@ -20,12 +20,12 @@ from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
 from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, numbers, observe
 from fieldmark.guide.pictures import Pictures, resized
-from fieldmark.guide.places import Table, tabulate
-from fieldmark.guide.pose import to_canvas
+from fieldmark.guide.places import Table, nearest, tabulate
+from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.suspicions import suspicions
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
-from fieldmark.guide.vocabulary import TERMS
+from fieldmark.guide.vocabulary import TERMS, kind_of
 from fieldmark.guide.words import Word, describe
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ class Making:
         words = described(candidates, table)
         kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
         share = top_share(regions, discover)
-        colours = to_canvas(pictures.rgb[discover], placed.poses.select(discover), CANVAS)
         base: dict[str, Any] = {
             "classes": labels,
             "frame": f"{frame.kind}: {frame.reason}",
-            "plates": _plates(colours, predicted[discover], labels),
+            "plates": _plates(pictures, placed.poses, discover, predicted, labels),
             "counts": {labels[c]: int((predicted == c).sum()) for c in np.unique(predicted)},
         }
         if not kept:
@@ -82,7 +81,10 @@ class Making:
             labels,
             tree,
             tuple(chosen),
-            tuple(question(word, facing.where(table.places[word.place])) for word in chosen),
+            tuple(
+                question(word, facing.where(nearest(mark.plate, table.places)))
+                for mark, word in zip(candidates, chosen, strict=True)
+            ),
             frame,
             shared,
             self.images.shape[1:],
@@ -126,7 +128,7 @@ class Making:
         found = []
         for mark, word, effect, good in zip(candidates, words, effects, accepted(effects), strict=True):
             terms = _terms(mark, word, table)
-            where = facing.where(table.places[word.place])
+            where = facing.where(nearest(mark.plate, table.places))
             found.append(
                 Mark(
                     classes=(labels[mark.cls],),
@@ -176,13 +178,17 @@ def _some(pictures: Pictures, rows: np.ndarray) -> Pictures:
 
 
 def _terms(mark: Candidate, word: Word, table: Table) -> list[str]:
-    """The chosen term and up to two more that the same region shows half as well."""
-    names = [TERMS[word.term]]
+    """The chosen term, and of each other kind (colour, comparison, shape) the best that is half as good.
+
+    A colour's name needs no comparison of hues beside it.
+    """
+    names, kinds = [TERMS[word.term]], {kind_of(TERMS[word.term])}
+    if "colour" in kinds:
+        kinds.add("comparison")
     for other in describe(mark.plate, mark.cls, table, count=200):
-        if other.score < 0.5 * word.score or len(names) == 3:
-            break
-        if other.name not in names:
+        if other.score >= 0.5 * word.score and kind_of(other.name) not in kinds:
             names.append(other.name)
+            kinds.add(kind_of(other.name))
     return names
 
 
@@ -194,8 +200,18 @@ def _inside(mark: Candidate, studio: Studio) -> float:
     return float(np.mean(shares))
 
 
-def _plates(colours: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, np.ndarray]:
-    return {
-        labels[c]: colours[predicted == c].astype(np.float32).mean(axis=0).round().astype(np.uint8)
-        for c in np.unique(predicted)
-    }
+def _plates(
+    pictures: Pictures, poses: Poses, rows: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The mean picture of every class in the frame; what no picture reaches has the mean colour of the rest."""
+    colours = to_canvas(pictures.rgb[rows], poses.select(rows), CANVAS).astype(np.float32)
+    there = to_canvas(np.ones((len(rows), *pictures.shape), np.float32), poses.select(rows), CANVAS)[..., None]
+    found = {}
+    for cls in np.unique(predicted[rows]):
+        own = predicted[rows] == cls
+        weight = there[own].sum(axis=0)
+        mean = colours[own].sum(axis=0) / np.maximum(weight, 1)
+        usual = mean[weight[..., 0] > 0.5 * own.sum()].mean(axis=0)
+        trust = np.clip(weight / own.sum(), 0, 1)
+        found[labels[cls]] = (trust * mean + (1 - trust) * usual).round().clip(0, 255).astype(np.uint8)
+    return found

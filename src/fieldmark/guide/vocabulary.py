@@ -57,6 +57,11 @@ _OWNER = np.repeat(np.arange(len(COLOURS)), [len(hexes) for hexes in COLOURS.val
 _WEIGHT = np.array([0.6, 1.0, 1.0], np.float32)  # two lights of one colour are still that colour
 
 
+def kind_of(term: str) -> str:
+    """ "colour", "comparison" (with the body) or "shape"."""
+    return "colour" if term in COLOURS else "shape" if term in SHAPES else "comparison"
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """One picture in words: terms (h, w, len(TERMS)) of 0 to 1, and the body's colour in CIELAB."""

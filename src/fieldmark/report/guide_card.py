@@ -10,13 +10,14 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fieldmark.guide import FieldGuide
-from fieldmark.report.guide_page import heat
 from fieldmark.report.html import write_atomically
 
 WIDTH, HEIGHT = 8.27, 11.69  # inches: A4
 MARGIN = 0.45
+GAP, LINE = 0.16, 0.4  # between plates, of a couplet
 MOST = 24  # classes on one sheet
 INK, QUIET, ACCENT, BAD = "#1f1c17", "#645e53", "#1f5f3c", "#8c2f14"
 
@@ -38,14 +39,14 @@ def card(guide: FieldGuide) -> Figure:
     columns = 2 if len(names) <= 12 else 3
     rows = -(-len(names) // columns) or 1
     couplets = guide.key.couplets() if guide.key is not None else []
-    key_height = 0.45 + 0.34 * -(-len(couplets) // 2) if couplets else 0
+    key_height = 0.6 + LINE * -(-len(couplets) // 2) if couplets else 0
     room = top - MARGIN - key_height
-    size = min(1.15, room / rows - 0.1, 1.6)
+    size = max(0.5, min(1.75 if columns == 2 else 1.15, room / rows - GAP))
     width = (WIDTH - 2 * MARGIN) / columns
     for i, name in enumerate(names):
-        left, upper = MARGIN + (i % columns) * width, top - (i // columns) * (size + 0.1)
+        left, upper = MARGIN + (i % columns) * width, top - (i // columns) * (size + GAP)
         _plate(figure, guide, name, left, upper, size, width)
-    _key(figure, guide, top - rows * (size + 0.1) - 0.2)
+    _key(figure, guide, top - rows * (size + GAP) - 0.2)
     return figure
 
 
@@ -72,20 +73,27 @@ def _heading(figure: Figure, guide: FieldGuide) -> float:
 def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: float, size: float, width: float) -> None:
     marks = [mark for mark in guide.marks if name in mark.classes]
     marks.sort(key=lambda mark: (not mark.accepted, -mark.effect))
-    picture = heat(guide.plates[name], marks[0].plate) if marks else guide.plates[name]
     axes = figure.add_axes((left / WIDTH, (upper - size) / HEIGHT, size / WIDTH, size / HEIGHT))
-    axes.imshow(picture, interpolation="bilinear")
     axes.set_axis_off()
+    example = next((e for mark in marks for e in mark.examples if e.image in guide.pictures), None)
+    if example is None:
+        axes.imshow(guide.plates[name], interpolation="bilinear")
+    else:
+        height, width_px = example.mask.shape
+        picture = Image.open(io.BytesIO(guide.pictures[example.image].jpeg))
+        axes.imshow(picture, interpolation="bilinear", extent=(0, width_px, height, 0))
+        for line, colour in ((2.2, "#ffffff"), (1.1, "#d3330a")):
+            axes.contour(example.mask, levels=[0.5], colors=[colour], linewidths=line, extent=(0, width_px, 0, height))
     x, y = left + size + 0.12, upper - 0.02
-    letters = max(16, int((width - size - 0.25) / 0.072))
+    letters = max(16, int((width - size - 0.25) / 0.083))
     _text(figure, x, y, name if len(name) <= letters else name[: letters - 1] + "…", size=10.5, weight="bold")
     y -= 0.21
     shown = [mark for mark in marks if mark.accepted][:2] or marks[:1]
     for mark in shown:
         unproved = "" if mark.accepted else " (not proved)"
         for part in textwrap.wrap(mark.words + unproved, letters):
-            _text(figure, x, y, part, size=8.5)
-            y -= 0.15
+            _text(figure, x, y, part, size=9.5)
+            y -= 0.17
         y -= 0.04
     if not marks:
         for part in textwrap.wrap("no mark of its own", letters):
@@ -100,11 +108,11 @@ def _key(figure: Figure, guide: FieldGuide, upper: float) -> None:
     half = -(-len(couplets) // 2)
     column = (WIDTH - 2 * MARGIN) / 2
     for i, each in enumerate(couplets):
-        x, y = MARGIN + (i // half) * column, upper - 0.32 - (i % half) * 0.34
+        x, y = MARGIN + (i // half) * column, upper - 0.32 - (i % half) * LINE
         _text(figure, x, y, str(each.number), size=9, weight="bold", color=ACCENT)
-        _text(figure, x + 0.25, y, textwrap.shorten(each.ask, 58, placeholder="…"), size=8.5)
-        _text(figure, x + 0.25, y - 0.15, f"yes: {each.yes}    no: {each.no}", size=8, color=QUIET)
+        _text(figure, x + 0.25, y, textwrap.shorten(each.ask, 62, placeholder="…"), size=8.8)
+        _text(figure, x + 0.25, y - 0.16, f"yes: {each.yes}    no: {each.no}", size=8, color=QUIET)
 
 
 def _text(figure: Figure, x: float, y: float, text: str, size: float, **style: Any) -> None:
-    figure.text(x / WIDTH, y / HEIGHT, text, fontfontsize=size, va="top", color=style.pop("color", INK), **style)
+    figure.text(x / WIDTH, y / HEIGHT, text, fontsize=size, va="top", color=style.pop("color", INK), **style)

@@ -46,7 +46,7 @@ def plate(guide: FieldGuide, name: str) -> dict[str, Any]:
     total = sum(row.values())
     return {
         "name": name,
-        "mean": png(guide.plates[name]),
+        "mean": png(middle(guide.plates[name])),
         "pictures": guide.counts.get(name, 0),
         "marks": [described(guide, mark) for mark in marks],
         "right": row.get(name, 0) / total if total else None,
@@ -73,7 +73,7 @@ def described(guide: FieldGuide, mark: Mark) -> dict[str, Any]:
     examples = [each for each in mark.examples if each.image in guide.pictures][:CROPS]
     return {
         "mark": mark,
-        "where": png(heat(guide.plates[mark.classes[0]], mark.plate)),
+        "where": png(middle(heat(guide.plates[mark.classes[0]], mark.plate))),
         "crops": [
             {"src": data("jpeg", guide.pictures[each.image].jpeg), "image": each.image, **outline(each.mask)}
             for each in examples
@@ -100,6 +100,12 @@ def heat(plate: np.ndarray, place: np.ndarray) -> np.ndarray:
     weight = np.clip(place, 0, 1)[..., None]
     tint = np.array([234.0, 84.0, 17.0])
     return (grey * (1 - 0.75 * weight) + (0.35 * plate + 0.65 * tint) * 0.75 * weight).clip(0, 255).astype(np.uint8)
+
+
+def middle(plate: np.ndarray) -> np.ndarray:
+    """The part of a canvas where the object is."""
+    edge = len(plate) // 8
+    return plate[edge:-edge, edge:-edge]
 
 
 def png(rgb: np.ndarray) -> str:
