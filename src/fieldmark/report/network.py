@@ -106,7 +106,8 @@ def _fold(layers: Sequence[Layer], carried: set[str], depth: int) -> list[dict[s
         depth += 1
         keyed = [("".join(_words(layer.name)[:depth]), layer) for layer in layers]
         groups = [(key, [layer for _, layer in run]) for key, run in groupby(keyed, itemgetter(0))]
-        if 1 < len(groups) <= len(layers) / 3:
+        # Blocks have names of their own; words that come again and again, as conv2d, are kinds.
+        if 1 < len(groups) <= len(layers) / 3 and len({key for key, _ in groups}) == len(groups):
             return [_entry(key, group, carried, depth) for key, group in groups]
     if len(layers) <= MOST_LINES:
         return [_leaf(layer, carried, _path(layers)) for layer in layers]
