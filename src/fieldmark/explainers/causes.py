@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldmark.classifier.subject import PREDICTION_ONLY
 from fieldmark.targets import Resolved, Rule
 
 if TYPE_CHECKING:
@@ -15,6 +14,12 @@ if TYPE_CHECKING:
 MOVED = 1e-6  # of the largest score: less is rounding
 NUDGE, SHOVE = 1e-2, 1.0  # of the spread of the values that are changed
 HALF_MOST = 65504  # what float16 holds
+
+
+def _prediction_only() -> tuple[str, ...]:
+    from fieldmark.classifier.subject import PREDICTION_ONLY  # late: it imports Keras, which chooses a backend
+
+    return tuple(PREDICTION_ONLY)
 
 
 # Not finite
@@ -27,7 +32,7 @@ def why_not_finite(evidence: Evidence, image: int, _target: int) -> str:
         return f"the weight {damaged!r} holds NaN or infinity; the model is damaged: load or train it again"
     x = evidence.job.x[image : image + 1]
     if np.isfinite(evidence.scores[image]).all():
-        if evidence.method in PREDICTION_ONLY:
+        if evidence.method in _prediction_only():
             return "the scores of some changed images are not finite; check preprocess= and the fill"
         return (
             f"the scores are finite but the gradient at {evidence.spot} is not: a step after it has no finite slope "
@@ -108,7 +113,7 @@ def why_blank(evidence: Evidence, image: int, target: int) -> str:
     nudged, shoved = _moves(evidence, values, x, weights)
     if not (nudged or shoved):
         return _why_unmoved(evidence)
-    if evidence.method in PREDICTION_ONLY or opaque:
+    if evidence.method in _prediction_only() or opaque:
         return _why_unmoved_by_method(evidence, x)
     given = Resolved(Rule("given"), weights)
     gradients = evidence.engine.gradients(x, given, at=evidence.layer or "input").gradients
