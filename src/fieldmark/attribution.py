@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -168,7 +168,8 @@ class Attribution:
                 np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
             os.replace(partial, path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise OutputError(
                 f"cannot write {path}: {error.strerror or error}; choose a folder you can write to"
             ) from None
@@ -182,24 +183,31 @@ class Attribution:
                 header = json.loads(str(file["header"]))
                 if header["format"] != FORMAT:
                     raise FieldmarkError(
-                        f"{path}: expected attribution format {FORMAT}, received {header['format']}; "
+                        f"{path}: expected attribution format {FORMAT}, received {str(header['format'])[:20]}; "
                         "make it again with this version of fieldmark"
                     )
                 arrays = {name: file[name] for name in ARRAYS}
                 arrays |= {name: file[name] for name in OPTIONAL if name in file}
+            loaded = cls(
+                **arrays,
+                targets=tuple(tuple(map(str, row)) for row in header["targets"]),
+                provenance=dict(header["provenance"]),
+                signed=bool(header["signed"]),
+                warnings=tuple(map(str, header["warnings"])),
+            )
+            if any(array.dtype.kind not in "buif" for array in arrays.values()):
+                raise ValueError("no numbers")
+            if [len(row) for row in loaded.targets] != [loaded.maps.shape[1]] * len(loaded):
+                raise ValueError("targets that do not fit")
+            return loaded
         except FileNotFoundError:
             raise FieldmarkError(f"{path}: no such file") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            if isinstance(error, FieldmarkError):
+        except PermissionError:
+            raise FieldmarkError(f"{path}: no permission to read this file") from None
+        except Exception as error:  # whatever zip, zlib, NumPy and JSON make of damaged bytes
+            if isinstance(error, FieldmarkError) and str(error).startswith(str(path)):
                 raise
             raise FieldmarkError(f"{path}: not an attribution saved by fieldmark, or damaged; save it again") from None
-        return cls(
-            **arrays,
-            targets=tuple(tuple(row) for row in header["targets"]),
-            provenance=header["provenance"],
-            signed=header["signed"],
-            warnings=tuple(header["warnings"]),
-        )
 
 
 def _optional(name: str, what: str) -> Any:

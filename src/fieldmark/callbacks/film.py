@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def write_film(path: Path, frames: Sequence[np.ndarray], milliseconds: int) -> P
         )
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"cannot write {path}: {reason}; choose a folder you can write to") from None
     return path

@@ -30,18 +30,15 @@ def seen_box(original: Sequence[int], seen: Sequence[int], fit: str = "crop") ->
     (height, width), (rows, columns) = original[:2], seen[:2]
     if fit == "stretch" or (height, width) == (rows, columns):
         return WHOLE
-    wide = width / height > columns / rows
     if fit == "crop":
+        wide = width / height > columns / rows
         kept_width, kept_height = (columns / rows * height, height) if wide else (width, width / (columns / rows))
         x, y = (width - kept_width) / 2 / width, (height - kept_height) / 2 / height
         return (x, y, 1 - x, 1 - y)
-    if wide:  # whole pixels, rounded as Pillow does
-        size = round(height / width * columns)
-        start = round((rows - size) / 2)
-        return (0.0, -start / size, 1.0, (rows - start) / size)
-    size = round(width / height * rows)
-    start = round((columns - size) / 2)
-    return (-start / size, 0.0, (columns - start) / size, 1.0)
+    scale = min(rows / height, columns / width)  # to whole pixels, as `read_images` does it
+    high, broad = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (rows - high) // 2, (columns - broad) // 2
+    return (-left / broad, -top / high, (columns - left) / broad, (rows - top) / high)
 
 
 def place(values: np.ndarray, size: tuple[int, int], box: Box = WHOLE) -> np.ndarray:

@@ -83,9 +83,10 @@ def limit_of(values: np.ndarray, signed: bool) -> float:
 def to_rgb(images: np.ndarray) -> np.ndarray:
     """Images (..., H, W, c) or one grey (H, W) as uint8 RGB (..., H, W, 3), the value range guessed over all of them.
 
-    uint8 stays as it is. Other numbers are read as 0..1, -1..1 or 0..255, whichever holds them; anything else is
-    stretched from its least to its greatest value. Four channels lose the fourth (alpha); one channel is grey; any
-    other number of channels is shown as the grey mean. Values that are not finite are black.
+    uint8 stays as it is. Other numbers are read as 0..1, -1..1 or 0..255, whichever holds them; anything else, and
+    fractions that hardly leave 0..1, is stretched from its least to its greatest value. Four channels lose the fourth
+    (alpha); one channel is grey; any other number of channels is shown as the grey mean. Values that are not finite
+    are black.
     """
     images = np.asarray(images)
     if images.ndim == 2:
@@ -119,7 +120,7 @@ def _levels(values: np.ndarray) -> np.ndarray:
         low, high = 0.0, 1.0
     elif low >= -1 and high <= 1:
         low, high = -1.0, 1.0
-    elif low >= 0 and high <= 255:
+    elif low >= 0 and high <= 255 and (values.dtype.kind in "iu" or high > 16):
         low, high = 0.0, 255.0
     known = np.where(finite, values, low).astype(np.float64)
     return (known - low) * (255 / (high - low)) if high > low else np.full(values.shape, 127.0)
