@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fieldmark.classifier.layers import LayerInfo
 from fieldmark.report import build, render
 from tests.figures.samples import sample
+from tests.report.samples import LayerInfo
 from tests.report.test_build import Ranking
 
 EVIL = '"\'><img src=x onerror="alert(1)"></script><script>alert(2)</script></svg>{{7*7}}\'\u202e'

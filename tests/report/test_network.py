@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fieldmark.classifier.layers import LayerInfo
 from fieldmark.errors import OutputError
 from fieldmark.report.network import MOST_LINES, draw_network
 from fieldmark.report.svg import shortened, svg, write_svg
+from tests.report.samples import LayerInfo
 
 pytestmark = pytest.mark.no_framework
 EVIL = "</text><script>alert(1)</script>\"'&<"
