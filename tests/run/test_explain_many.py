@@ -16,6 +16,7 @@ import fieldmark as fm
 from fieldmark.run import jobs
 from fieldmark.run.results import Results
 from fieldmark.run.summary import border_mask, summarise
+from fieldmark.run.writer import read_story
 from tests.support.command import COLOURS, Command
 
 BASE = ("run", "model.keras", "photos", "--labels", "labels.txt")
@@ -123,7 +124,7 @@ def test_float16_halves_the_maps_and_says_what_it_cost(here: Path) -> None:
     fm.run(loaded(), "photos", fm.GradCAM(), out="half", float16=True)
     whole, half = column(here / "whole", "gradcam"), column(here / "half", "gradcam")
     assert half.dtype == np.float16
-    story = json.loads(pq.read_schema("half/shards/00000000.parquet").metadata[b"fieldmark"])
+    story = read_story(Path("half/shards/00000000.parquet"))
     largest = np.abs(whole).reshape(30, -1).max(axis=1)
     error = (np.abs(half.astype(np.float32) - whole).reshape(30, -1).max(axis=1) / largest).max()
     assert story["float16_error"]["gradcam"] == pytest.approx(error)

@@ -49,6 +49,10 @@ def start(photos: Path, out: Path, seen: Path) -> subprocess.Popen[str]:
     return process
 
 
+def finished(out: Path) -> int:
+    return len(list((out / "shards").glob("0*.parquet")))
+
+
 def test_killed_at_random_points_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
     photos, out, seen = folder_of(tmp_path / "photos", COUNT), tmp_path / "out", tmp_path / "seen"
     (photos / "00123.png").write_bytes(b"bad")
@@ -56,14 +60,17 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_twice(tmp_path: Pat
     killed = 0
     while killed < KILLS:
         process = start(photos, out, seen)
-        time.sleep(chance.uniform(0, 0.5))
+        wanted = finished(out) + chance.randint(0, 3)
+        while finished(out) < wanted and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.08))  # anywhere between two shards, which take about as long
         alive = process.poll() is None
         process.kill()
         process.communicate()
         if not alive:
             break
         killed += 1
-        for path in (out / "shards").glob("0*.parquet"):  # what has its name is whole, at every moment
+        for path in sorted((out / "shards").glob("0*.parquet")):  # what has its name is whole, at every moment
             pq.read_table(path)
     last = start(photos, out, seen)
     said, _ = last.communicate(timeout=60)

@@ -196,10 +196,10 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_after(
     out = tmp_path / "out"
     real = writer.ShardWriter.finish
 
-    def full(self: Any, about: Any) -> Any:
+    def full(self: Any) -> Any:
         if self.number >= 2:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(self, about)
+        return real(self)
 
     monkeypatch.setattr(writer.ShardWriter, "finish", full)
     with pytest.raises(OutputError, match="out: the disk is full; free some space and run the same again: finished"):

@@ -88,7 +88,8 @@ class Worker:
                 for batch in self._batches(spans):
                     columns = self._compute(batch)
                     close = self._last_words(batch)
-                    waiting.append((batch.seen, pool.submit(writing.take, batch, columns, close)))
+                    about = {**self.recipe.about, "provenance": self.opened.provenance}
+                    waiting.append((batch.seen, pool.submit(writing.take, batch, columns, about, close)))
                     while len(waiting) > WRITES_AHEAD:
                         yield from _done(waiting.pop(0))
                 while waiting:
@@ -146,7 +147,7 @@ class Worker:
         blank = self._blank_columns() if self._columns_unknown else None
         remarks = dict(self.opened.remarks)
         self.opened.remarks.clear()
-        return _Close(remarks, self.opened.provenance, blank)
+        return _Close(remarks, blank)
 
     def _blank_columns(self) -> Mapping[str, Any]:
         """Columns of one made-up image, to know them where a first shard holds no image that can be read."""
@@ -160,7 +161,6 @@ class Worker:
 @dataclass(frozen=True)
 class _Close:
     remarks: Mapping[str, int]
-    provenance: Mapping[str, Any]
     blank: Mapping[str, Any] | None
 
 
@@ -171,12 +171,15 @@ class _Writing:
         self.recipe, self.schema = recipe, recipe.schema
         self.writer: ShardWriter | None = None
 
-    def take(self, batch: Batch, columns: Mapping[str, Any] | None, close: _Close | None) -> Shard | None:
+    def take(
+        self, batch: Batch, columns: Mapping[str, Any] | None, about: Mapping[str, Any], close: _Close | None
+    ) -> Shard | None:
         span = batch.span
         if self.writer is None:
             folder = Path(self.recipe.shards)
             self.writer = ShardWriter(folder, span.number, span.start, self.schema, self.recipe.half)
         writer = self.writer
+        writer.about = about
         writer.rejected += batch.rejected
         writer.changed += batch.changed
         writer.stop = max(writer.stop, span.start, *(item.index + 1 for item in batch.items), *_ends(batch.rejected))
@@ -191,7 +194,7 @@ class _Writing:
             writer.learn(close.blank)
         writer.remarks.update(close.remarks)
         writer.stop = writer.stop if span.open_end else span.stop
-        shard = writer.finish({**self.recipe.about, "provenance": close.provenance})
+        shard = writer.finish()
         self.writer = None
         return shard
 

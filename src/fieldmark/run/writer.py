@@ -17,7 +17,7 @@ from fieldmark.run.arrow import arrow, as_half, same_layout, to_table
 from fieldmark.run.sources.base import Item
 from fieldmark.run.store import REJECTED, TEMPORARY, RunFolder, Shard, shard_name, sync_folder
 
-KEY = b"fieldmark"
+ABOUT, STORY = b"fieldmark", b"fieldmark.shard"  # in the schema: how it was made; in the file: what became of it
 BUFFERED = 32 << 20  # bytes of columns that wait for a row group
 Rejection = tuple[int, str, str]  # index, name, reason
 
@@ -47,6 +47,7 @@ class ShardWriter:
         self.remarks: Counter[str] = Counter()
         self.lost: dict[str, float] = {}
         self.first: str | None = None
+        self.about: Mapping[str, Any] = {}  # settings, versions, provenance: known when the first images are computed
         self._path = folder / f"{TEMPORARY}{number:08d}-{uuid.uuid4().hex[:12]}"
         self._file: Any = None
         self._writer: Any = None
@@ -83,13 +84,12 @@ class ShardWriter:
         given = {**base_columns([Item(0, "", None)], False), **columns}
         self.schema = to_table(as_half(given)[0] if self.half else given).schema
 
-    def finish(self, about: Mapping[str, Any]) -> Shard:
+    def finish(self) -> Shard:
         """Write what waits and the metadata, sync, and give the file its name."""
         if self.schema is None:
             raise FieldmarkError("shard: no columns are known yet")
         self._flush(always=True)
         story = {
-            **about,
             "number": self.number,
             "start": self.start,
             "stop": self.stop,
@@ -99,7 +99,7 @@ class ShardWriter:
             "float16_error": self.lost or None,
             "first": self.first,
         }
-        self._writer.add_key_value_metadata({KEY: json.dumps(story, default=str).encode()})
+        self._writer.add_key_value_metadata({STORY: json.dumps(story, default=str).encode()})
         self._writer.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -134,7 +134,8 @@ class ShardWriter:
         pa = arrow()
         if self._writer is None and (self._waiting or always):
             self._file = open(self._path, "wb")  # noqa: SIM115 closed by finish or abandon
-            self._writer = pa.parquet.ParquetWriter(self._file, self.schema, compression="zstd", compression_level=1)
+            schema = self.schema.with_metadata({ABOUT: json.dumps(self.about, default=str)})
+            self._writer = pa.parquet.ParquetWriter(self._file, schema, compression="zstd", compression_level=1)
         if self._waiting:
             table = pa.concat_tables(self._waiting)
             self._waiting.clear()
@@ -145,7 +146,7 @@ def read_story(path: Path) -> dict[str, Any]:
     """What a shard says of itself: settings, provenance, rejected items. Raises FieldmarkError for another file."""
     try:
         metadata = arrow().parquet.read_metadata(path).metadata or {}
-        return json.loads(metadata[KEY])
+        return {**json.loads(metadata[ABOUT]), **json.loads(metadata[STORY])}
     except (OSError, ValueError, KeyError):
         raise FieldmarkError(f"{path}: not a shard of a run, or damaged; run the same again to mend it") from None
 
