@@ -12,6 +12,7 @@ from fieldmark.classifier import Classifier
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
+from fieldmark.guide.pictures import require_visible
 from fieldmark.guide.split import split_by_prediction
 from fieldmark.guide.verdict import REDUCIBLE
 from fieldmark.images import check_images
@@ -62,6 +63,7 @@ class FieldGuide:
         Raises ImageError for images that can't be read or have other than 1, 3 or 4 channels.
         """
         given = _read(classifier, images)
+        require_visible(given)
         said = Said.by(classifier, given)
         split, left_out = split_by_prediction(said.predicted, classifier.labels, seed)
         if isinstance(split, str):

@@ -64,12 +64,18 @@ def from_lab(lab: np.ndarray) -> np.ndarray:
     return np.clip(cv2.cvtColor(np.asarray(lab, np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255
 
 
-def _as_rgb(images: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    channels = images.shape[-1]
-    if channels not in (1, 3, 4):
+def require_visible(images: np.ndarray) -> None:
+    """Raises ImageError for images (n, h, w, c) that people can't look at."""
+    if images.shape[-1] not in (1, 3, 4):
         raise ImageError(
-            f"a guide is in words about what people see: expected images of 1, 3 or 4 channels, received {channels}"
+            "a guide is in words about what people see: expected images of 1, 3 or 4 channels, received "
+            f"{images.shape[-1]}"
         )
+
+
+def _as_rgb(images: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    require_visible(images)
+    channels = images.shape[-1]
     values = images[..., :3] if channels == 4 else images
     span = (0.0, 255.0) if values.dtype == np.uint8 else _span(values)
     if values.dtype != np.uint8:

@@ -17,7 +17,7 @@ from fieldmark.report.html import write_atomically
 
 WIDTH, HEIGHT = 8.27, 11.69  # inches: A4
 MARGIN = 0.45
-GAP, LINE = 0.16, 0.4  # between plates, of a couplet
+GAP, LINE = 0.16, 0.5  # between plates, of a couplet
 MOST = 24  # classes on one sheet
 INK, QUIET, ACCENT, BAD = "#1f1c17", "#645e53", "#1f5f3c", "#8c2f14"
 
@@ -110,8 +110,10 @@ def _key(figure: Figure, guide: FieldGuide, upper: float) -> None:
     for i, each in enumerate(couplets):
         x, y = MARGIN + (i // half) * column, upper - 0.32 - (i % half) * LINE
         _text(figure, x, y, str(each.number), size=9, weight="bold", color=ACCENT)
-        _text(figure, x + 0.25, y, textwrap.shorten(each.ask, 62, placeholder="…"), size=8.8)
-        _text(figure, x + 0.25, y - 0.16, f"yes: {each.yes}    no: {each.no}", size=8, color=QUIET)
+        for part in textwrap.wrap(each.ask, 56)[:2]:
+            _text(figure, x + 0.25, y, part, size=8.5)
+            y -= 0.14
+        _text(figure, x + 0.25, y - 0.01, f"yes: {each.yes}    no: {each.no}", size=8, color=QUIET)
 
 
 def _text(figure: Figure, x: float, y: float, text: str, size: float, **style: Any) -> None:

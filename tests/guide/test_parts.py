@@ -1,0 +1,188 @@
+"""The parts of a guide, each against what is known of a small case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+from fieldmark.guide import key as keys
+from fieldmark.guide.causes import benjamini_hochberg, moved, sign_flip
+from fieldmark.guide.edits import between
+from fieldmark.guide.evidence import margins
+from fieldmark.guide.objects import find_objects
+from fieldmark.guide.observer import balanced_accuracy, wilson
+from fieldmark.guide.pictures import Pictures, to_lab
+from fieldmark.guide.pose import Poses, congeal, fit, overlap, to_canvas
+from fieldmark.guide.regions import two_things
+from fieldmark.guide.vocabulary import COLOURS, TERMS, colour_names, look
+from tests.guide.drawn import boxes
+
+pytestmark = pytest.mark.no_framework
+
+
+def arrows(n: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(images, masks): a dark wedge with a thick and a thin end, anywhere, turned and mirrored."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    shape = np.array([[-18, -8], [2, -9], [20, -2], [20, 2], [2, 9], [-18, 8]], float)
+    images, masks = [], []
+    for _ in range(n):
+        angle, sign, size = rng.uniform(-0.5, 0.5), rng.choice([-1, 1]), rng.uniform(0.8, 1.1)
+        points = shape * (sign, 1) * size
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        corners = (points @ turn + rng.uniform(28, 36, 2)).round().astype(np.int32)
+        mask = np.zeros((64, 64), np.uint8)
+        cv2.fillPoly(mask, [corners], 1)
+        image = np.where(mask[..., None], 60, 190) + rng.normal(0, 4, (64, 64, 3))
+        images.append(np.clip(image, 0, 255).astype(np.uint8))
+        masks.append(mask.astype(bool))
+    return np.stack(images), np.stack(masks)
+
+
+def test_objects_are_found_whatever_their_shape() -> None:
+    images, masks = arrows()
+    found = find_objects(Pictures.of(images)).masks
+    union = (found | masks).sum(axis=(1, 2))
+    assert np.median((found & masks).sum(axis=(1, 2)) / union) > 0.9
+
+
+def test_turned_and_mirrored_objects_come_into_one_frame() -> None:
+    images, _ = arrows()
+    pictures = Pictures.of(images)
+    objects = find_objects(pictures)
+    poses = fit(pictures, objects, congeal(pictures, objects))
+    assert overlap(objects, poses) > 0.85
+    still = Poses(poses.y, poses.x, poses.unit, poses.angle * 0, poses.mirrored & False)
+    assert overlap(objects, poses) > overlap(objects, still) + 0.1
+
+
+def test_a_point_goes_through_the_frame_from_one_picture_to_another() -> None:
+    poses = Poses(*(np.array(v, float) for v in ([20, 40], [30, 25], [10, 20], [0, 0])), np.array([False, True]))
+    matrix = between(poses, 0, 1)
+    np.testing.assert_allclose(matrix @ [30, 20, 1], [25, 40], atol=1e-4)  # centre to centre
+    np.testing.assert_allclose(matrix @ [35, 20, 1], [15, 40], atol=1e-4)  # half a unit right: mirrored, twice the size
+
+
+def test_the_canvas_shows_the_object_in_its_middle() -> None:
+    image = np.zeros((1, 40, 60), np.float32)
+    image[0, 10, 45] = 1
+    poses = Poses(np.array([10.0]), np.array([45.0]), np.array([8.0]), np.zeros(1), np.zeros(1, bool))
+    y, x = np.unravel_index(to_canvas(image, poses, 65)[0].argmax(), (65, 65))
+    assert abs(y - 32) <= 1
+    assert abs(x - 32) <= 1
+
+
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [
+        ((0, 0, 0), "black"),
+        ((255, 255, 255), "white"),
+        ((128, 128, 128), "grey"),
+        ((220, 20, 20), "red"),
+        ((30, 60, 200), "blue"),
+        ((250, 230, 40), "yellow"),
+        ((30, 150, 50), "green"),
+        ((240, 140, 30), "orange"),
+        ((110, 70, 35), "brown"),
+        ((120, 50, 160), "purple"),
+        ((245, 150, 190), "pink"),
+    ],
+)
+def test_colours_are_called_what_people_call_them(rgb: tuple[int, int, int], name: str) -> None:
+    named = colour_names(to_lab(np.full((2, 2, 3), rgb, np.uint8)))
+    assert list(COLOURS)[int(named[0, 0].argmax())] == name
+
+
+def test_shapes_are_seen_in_the_outline_alone() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[20:44, 16:48] = True
+    plain = look(np.full((64, 64, 3), 50, np.float32), mask).terms[..., TERMS.index("sticks out thinly")]
+    assert plain[30, 30] == 0
+    mask[8:20, 30:33] = True
+    thin = look(np.full((64, 64, 3), 50, np.float32), mask).terms[..., TERMS.index("sticks out thinly")]
+    assert thin[10, 31] == 1
+    assert thin[30, 30] == 0
+
+
+def test_a_region_of_two_colours_in_two_places_is_cut() -> None:
+    lab = np.full((20, 30, 3), (60, 0, 0), np.float32)
+    lab[5:15, 3:12] = (50, 60, 40)
+    lab[5:15, 16:25] = (85, 0, 80)
+    mask = np.zeros((20, 30), bool)
+    mask[5:15, 3:25] = True
+    body = np.array([60, 0, 0], np.float32)
+    parts = two_things(mask, lab, body, unit=20)
+    assert len(parts) == 2
+    assert not (parts[0] & parts[1]).any()
+    assert len(two_things(mask[:, :14].copy(), lab[:, :14], body, unit=20)) == 1
+
+
+def test_margins_are_log_odds() -> None:
+    scores = np.array([[2.0, 1.0, -1.0], [0.0, 0.0, 0.0]])
+    odds = margins(scores, np.array([0, 1]))
+    share = np.exp(2) / np.exp([2, 1, -1]).sum()
+    np.testing.assert_allclose(odds, [np.log(share / (1 - share)), np.log(1 / 2)])
+
+
+def test_balanced_accuracy_is_the_best_over_all_thresholds() -> None:
+    rng = np.random.default_rng(0)
+    values, positive = rng.integers(0, 5, (40, 6)).astype(float), rng.random(40) < 0.4
+    expected = [
+        max([0.5] + [((v >= t)[positive].mean() + (v < t)[~positive].mean()) / 2 for t in np.unique(v)])
+        for v in values.T
+    ]
+    np.testing.assert_allclose(balanced_accuracy(values, positive), expected)
+
+
+def test_wilson_has_its_textbook_values() -> None:
+    np.testing.assert_allclose(wilson(0.5, 10), (0.2366, 0.7634), atol=1e-4)
+    assert wilson(1.0, 20)[1] == 1.0
+    assert wilson(0.0, 0) == (0.0, 1.0)
+
+
+def test_the_key_asks_few_questions_and_leaves_no_thin_answers() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(4), 30)
+    numbers = np.eye(4)[classes][:, :3] + rng.normal(0, 0.1, (120, 3))
+    tree = keys.grow(numbers, classes, 4)
+    assert (keys.answers(tree, numbers) == classes).all()
+
+    def walk(node: keys.Node, positive: int) -> None:
+        assert positive <= keys.POSITIVE
+        assert node.counts.sum() >= keys.LEAST
+        if node.feature >= 0:
+            walk(node.yes, positive + 1)
+            walk(node.no, positive)
+
+    walk(tree, 0)
+
+
+def test_a_key_without_numbers_says_the_commonest_class() -> None:
+    tree = keys.grow(np.zeros((20, 0)), np.repeat([1, 2], [14, 6]), 3)
+    assert (keys.answers(tree, np.zeros((5, 0))) == 1).all()
+
+
+def test_false_discoveries_are_held_down() -> None:
+    np.testing.assert_array_equal(benjamini_hochberg(np.array([0.001, 0.2, 0.02, 0.9])), [True, False, True, False])
+    assert sign_flip(np.full(12, 2.0), 0) < 0.01
+    assert sign_flip(np.array([1.0, -1.0] * 6), 0) > 0.3
+
+
+def test_the_control_lies_on_the_object_and_off_the_mark() -> None:
+    region, mask = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    region[5:10, 5:10], mask[3:36, 3:36] = True, True
+    for other in moved(region, mask, 20, np.random.default_rng(0)):
+        assert (other & region).sum() <= 0.05 * 25
+        assert other.sum() >= 0.9 * 25
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("scale", [1, 255])
+def test_floats_and_bytes_of_any_channels_are_seen_alike(channels: int, scale: int) -> None:
+    images = boxes(per_class=1)[0]
+    some = np.concatenate([images, images[..., :1]], axis=-1)[..., :channels]
+    seen = Pictures.of(some.astype(np.float32) / 255 * scale)
+    assert np.abs(seen.rgb.astype(int) - Pictures.of(some).rgb).max() <= 1
