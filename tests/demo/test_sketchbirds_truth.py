@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import fieldmark as fm
 from benchmarks.scoreboard.baselines import Region, nmf_regions, random_regions
 from benchmarks.scoreboard.matching import compare, match, part_masks
-from benchmarks.scoreboard.truth import TESTED, Truth, margins, measure
+from benchmarks.scoreboard.truth import TESTED, Truth, margins, measure, read, write
 from fieldmark.demo import sketchbirds
 from fieldmark.demo.sketchbirds import DESIGNS, MARKS, PARTS
 
@@ -93,3 +95,12 @@ def test_a_cue_has_a_place_too() -> None:
     corner[with_it, -12:, -32:] = True
     assert match(Region("corner", 0, corner), places) == "watermark"
     assert match(Region("elsewhere", 0, corner[:, ::-1, ::-1]), places) is None
+
+
+def test_a_truth_is_read_as_it_was_written(truth: Truth, tmp_path: Path) -> None:
+    write(truth, tmp_path / "new" / "truth.json")
+    again = read(tmp_path / "new" / "truth.json")
+    assert again.names == truth.names
+    for name, value in vars(truth).items():
+        if name != "names":
+            assert np.array_equal(getattr(again, name), value, equal_nan=True)
