@@ -68,8 +68,8 @@ def build_comparison(
     data["comparison"] = {
         "heading": heading,
         "lines": [f"Before: {clean(sides[0])}. After: {clean(sides[1])}.", *_likeness(pairs)],
-        "before": f"Before: {clean(sides[0])}",
-        "after": f"After: {clean(sides[1])}",
+        "before": "Before",
+        "after": "After",
         "changes": changes,
     }
     return data

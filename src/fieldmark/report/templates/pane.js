@@ -75,7 +75,7 @@ class Pane {
   }
 
   silent() {
-    this.find(".value").textContent = this.map && !this.map.picture ? "Point at the map to read its values." : "";
+    this.find(".value").textContent = this === this.card.panes[0] && this.map && !this.map.picture ? "Point at the map to read its values." : "";
   }
 
   clear() {
