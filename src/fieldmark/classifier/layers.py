@@ -126,7 +126,7 @@ def _choose_tokens(layers: Sequence[LayerInfo], reaching: Reaching | None) -> tu
 def refuse_unsettled(layers: Sequence[LayerInfo], model: str) -> None:
     """Raise LayerError where layers normalise tokens twice or more, as transformers do, and no grid is certain."""
     found = [layer for layer in layers if _is_unsettled(layer)]
-    if len(found) < 2 or any(layer.is_tokens for layer in layers):
+    if len(found) < 2 or any(layer.is_tokens and _normalises(layer) for layer in layers):
         return
     may = " or ".join(map(str, found[-1].unsettled or ())) or "none that fits the image"
     raise LayerError(
