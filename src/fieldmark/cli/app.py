@@ -11,28 +11,6 @@ from fieldmark import __version__
 from fieldmark.cli import options as opt
 from fieldmark.cli.doctor import doctor
 from fieldmark.cli.guide import guide
-from fieldmark.cli.options import (
-    OUTPUT,
-    Alpha,
-    BatchSize,
-    FitOption,
-    Images,
-    Json,
-    Labels,
-    Layers,
-    Methods,
-    ModelName,
-    Out,
-    OutOrReport,
-    Preprocess,
-    Probabilities,
-    Report,
-    SaveMaps,
-    Settings,
-    Size,
-    Targets,
-    TrustModelCode,
-)
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -85,16 +63,16 @@ def common(
 
 @app.command()
 def predict(
-    model: ModelName,
-    images: Images,
-    top: Annotated[int, typer.Option(help="Classes an image.", rich_help_panel=OUTPUT)] = 5,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    fit: FitOption = "crop",
-    size: Size = None,
-    batch_size: BatchSize = None,
-    trust_model_code: TrustModelCode = False,
-    as_json: Json = False,
+    model: opt.ModelName,
+    images: opt.Images,
+    top: Annotated[int, typer.Option(help="Classes an image.", rich_help_panel=opt.OUTPUT)] = 5,
+    preprocess: opt.Preprocess = None,
+    labels: opt.Labels = None,
+    fit: opt.FitOption = "crop",
+    size: opt.Size = None,
+    batch_size: opt.BatchSize = None,
+    trust_model_code: opt.TrustModelCode = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Print what the model says about images."""
     from fieldmark.cli import predict as job
@@ -109,24 +87,25 @@ def predict(
 
 @app.command()
 def explain(
-    model: ModelName,
-    images: Images,
-    method: Methods = None,
-    target: Targets = None,
-    layer: Layers = None,
-    settings: Settings = None,
-    probabilities: Probabilities = False,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    fit: FitOption = "crop",
-    size: Size = None,
-    batch_size: BatchSize = None,
-    trust_model_code: TrustModelCode = False,
-    report: Report = None,
-    out: OutOrReport = None,
-    alpha: Alpha = 0.8,
-    save_maps: SaveMaps = False,
-    as_json: Json = False,
+    model: opt.ModelName,
+    images: opt.Images,
+    method: opt.Methods = None,
+    target: opt.Targets = None,
+    layer: opt.Layers = None,
+    settings: opt.Settings = None,
+    probabilities: opt.Probabilities = False,
+    preprocess: opt.Preprocess = None,
+    labels: opt.Labels = None,
+    fit: opt.FitOption = "crop",
+    size: opt.Size = None,
+    batch_size: opt.BatchSize = None,
+    trust_model_code: opt.TrustModelCode = False,
+    report: opt.Report = None,
+    out: opt.OutOrReport = None,
+    alpha: opt.Alpha = 0.8,
+    save_maps: opt.SaveMaps = False,
+    doctor: opt.Doctor = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Write pictures and a page of what the model looks at; with --report one page in one file."""
     from fieldmark.cli import explain as job
@@ -151,6 +130,7 @@ def explain(
         report=report,
         alpha=alpha,
         save_maps=save_maps,
+        doctor=doctor,
         fit=parse_fit(fit),
         size=parse_size(size),
     )
@@ -174,22 +154,22 @@ def compare(
             metavar="[IMAGES...]", help="For two models: image files, folders, or globs.", show_default=False
         ),
     ] = None,
-    method: Methods = None,
-    target: Targets = None,
-    layer: Layers = None,
-    settings: Settings = None,
-    probabilities: Probabilities = False,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    fit: FitOption = "crop",
-    size: Size = None,
-    batch_size: BatchSize = None,
-    trust_model_code: TrustModelCode = False,
-    report: Annotated[Path, typer.Option("--report", help="The page to write.", rich_help_panel=OUTPUT)] = Path(
+    method: opt.Methods = None,
+    target: opt.Targets = None,
+    layer: opt.Layers = None,
+    settings: opt.Settings = None,
+    probabilities: opt.Probabilities = False,
+    preprocess: opt.Preprocess = None,
+    labels: opt.Labels = None,
+    fit: opt.FitOption = "crop",
+    size: opt.Size = None,
+    batch_size: opt.BatchSize = None,
+    trust_model_code: opt.TrustModelCode = False,
+    report: Annotated[Path, typer.Option("--report", help="The page to write.", rich_help_panel=opt.OUTPUT)] = Path(
         "comparison.html"
     ),
-    alpha: Alpha = 0.8,
-    as_json: Json = False,
+    alpha: opt.Alpha = 0.8,
+    as_json: opt.Json = False,
 ) -> None:
     """Compare two models on the same images, or two sets of maps, on one page: what changed, and where."""
     from fieldmark.cli import compare as job
@@ -226,13 +206,13 @@ app.command()(guide)
 
 @app.command()
 def layers(
-    model: ModelName,
+    model: opt.ModelName,
     svg: Annotated[
-        Path | None, typer.Option("--svg", help="Draw the network to this file.", rich_help_panel=OUTPUT)
+        Path | None, typer.Option("--svg", help="Draw the network to this file.", rich_help_panel=opt.OUTPUT)
     ] = None,
-    size: Size = None,
-    trust_model_code: TrustModelCode = False,
-    as_json: Json = False,
+    size: opt.Size = None,
+    trust_model_code: opt.TrustModelCode = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Print the model's layers, and which one is explained by default."""
     from fieldmark.cli import layers as job
@@ -243,7 +223,7 @@ def layers(
 
 
 @app.command()
-def methods(as_json: Json = False) -> None:
+def methods(as_json: opt.Json = False) -> None:
     """Print the methods that --method takes, and the settings of each."""
     from fieldmark.cli import methods as job
     from fieldmark.cli.screen import Screen
@@ -253,19 +233,19 @@ def methods(as_json: Json = False) -> None:
 
 @app.command()
 def run(
-    model: ModelName,
+    model: opt.ModelName,
     source: opt.Sources,
     methods: opt.RunMethods = None,
-    target: Targets = None,
-    layer: Layers = None,
-    settings: Settings = None,
-    probabilities: Probabilities = False,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    fit: FitOption = "crop",
-    size: Size = None,
-    batch_size: BatchSize = None,
-    trust_model_code: TrustModelCode = False,
+    target: opt.Targets = None,
+    layer: opt.Layers = None,
+    settings: opt.Settings = None,
+    probabilities: opt.Probabilities = False,
+    preprocess: opt.Preprocess = None,
+    labels: opt.Labels = None,
+    fit: opt.FitOption = "crop",
+    size: opt.Size = None,
+    batch_size: opt.BatchSize = None,
+    trust_model_code: opt.TrustModelCode = False,
     precision: opt.Precision = "float32",
     device: opt.Device = None,
     out: opt.RunOut = Path("fieldmark-run"),
@@ -280,7 +260,7 @@ def run(
     truth: opt.Truth = None,
     split: opt.Split = None,
     threads: opt.Threads = None,
-    as_json: Json = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Explain any number of images into Parquet files; stopped or killed, the same command goes on."""
     from fieldmark.cli import bulk as job
@@ -290,9 +270,12 @@ def run(
 
 
 @app.command()
-def demo(out: Out = Path("fieldmark-demo")) -> None:
+def demo(
+    out: opt.Out = Path("fieldmark-demo"),
+    guide: Annotated[bool, typer.Option("--guide", help="Make a field guide to drawn birds instead.")] = False,
+) -> None:
     """Explain a photograph of a cat with every method, to see what fieldmark does."""
     from fieldmark.cli import demo as job
     from fieldmark.cli.screen import Screen
 
-    job.demo(Screen(), out)
+    (job.demo_guide if guide else job.demo)(Screen(), out)

@@ -11,6 +11,18 @@ from fieldmark.cli.screen import Screen, printable
 from fieldmark.demo.run import NAME, run_demo
 
 
+def demo_guide(screen: Screen, out: Path) -> None:
+    """Run the guide's demo and print the guide, and where its files are."""
+    from fieldmark.demo.guide import run_guide_demo
+
+    start = time.monotonic()
+    with screen.working():
+        done = run_guide_demo(out)
+    screen.show("A small network that tells eight species of drawn birds apart. What a person should look for:\n")
+    screen.show(str(done.guide))
+    screen.show(f"\nWrote {', '.join(str(path) for path in done.written)}, in {time.monotonic() - start:.0f} s")
+
+
 def demo(screen: Screen, out: Path) -> None:
     """Run the demo and print the five best classes, the methods, and where the results are."""
     start = time.monotonic()

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier, Predictions
+from fieldmark.cli.doctor import typed_options
 from fieldmark.cli.methods import make_explainers
 from fieldmark.cli.predict import percent
 from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.targets import parse_targets
 from fieldmark.cli.work import ModelRequest, Pictures, number, ranked, read_pictures
+from fieldmark.doctor import as_data, examine
+from fieldmark.doctor.next_steps import Typed
 from fieldmark.errors import FieldmarkError
 from fieldmark.explainers import EXPLAINERS
 from fieldmark.explainers.several import INTERRUPTED, explain_all
@@ -48,6 +51,7 @@ class ExplainRequest:
     save_maps: bool
     fit: Fit
     size: tuple[int, int] | None
+    doctor: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,7 @@ def _work(
         "summaries": {explainer.__name__: explainer.summary for explainer in EXPLAINERS},
         "layers": layers_of(classifier),
         "command": command_line(model, request),
+        "doctor": examined(classifier, pictures, predictions, model, request),
     }
     written = None
     if folder is not None:
@@ -110,6 +115,27 @@ def _work(
         write_report(page, attributions, predictions, names=pictures.names, **said)
     shown = page or (written.page if written else Path())
     return Explained(classifier, pictures, predictions, attributions, refused, written, shown)
+
+
+def examined(
+    classifier: Classifier, pictures: Pictures, predictions: Predictions, model: ModelRequest, request: ExplainRequest
+) -> dict[str, Any]:
+    """The doctor's section of the report: without --doctor what costs no pass through the model."""
+    typed = Typed(
+        model.model,
+        tuple(request.images),
+        typed_options(preprocess=model.preprocess, labels=model.labels, batch_size=model.batch_size),
+    )
+    return as_data(
+        examine(
+            classifier,
+            pictures.batch,
+            names=pictures.names,
+            typed=typed,
+            predictions=predictions,
+            brief=not request.doctor,
+        )
+    )
 
 
 def layers_of(classifier: Classifier) -> list[LayerInfo]:

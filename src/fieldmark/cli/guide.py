@@ -39,6 +39,7 @@ def guide(
     from fieldmark.guide import FieldGuide
     from fieldmark.images import find_images
     from fieldmark.report.folder import output_folder
+    from fieldmark.report.guide_files import write_files
 
     request = ModelRequest(
         model=model, preprocess=preprocess, labels=labels, trust_model_code=trust_model_code, batch_size=batch_size
@@ -51,12 +52,7 @@ def guide(
             classifier = request.load()
             pictures = read_pictures(classifier, files, how, sides)
             made = FieldGuide.from_images(classifier, pictures.batch, ends=named, seed=seed)
-            folder.write("guide.html", made.write_html)
-            folder.write("guide.pdf", made.write_pdf)
-            folder.write("guide.json", made.save)
-            if quiz and made.key is not None:
-                folder.write("quiz.html", made.write_quiz)
-        written = folder.publish()
+        written = write_files(folder, made, quiz)
     screen.show(str(made))
     screen.show(f"\nWritten: {', '.join(str(path) for path in written)}")
     screen.document({**summary(made), "written": [str(path) for path in written]})

@@ -12,7 +12,9 @@ from fieldmark.cli.screen import Screen
 from fieldmark.errors import FieldmarkError, unknown
 from fieldmark.explainers import EXPLAINERS
 from fieldmark.explainers.contract import parameters
+from fieldmark.explainers.seeds import OverSeeds, has_seed
 
+SEEDS = "seeds"
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", types.NoneType: "none"}
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -48,7 +50,15 @@ def make_explainers(methods: Sequence[str], layers: Sequence[str] = (), settings
         _apply(text, chosen, fields)
     if layers:
         _apply_layers(layers, chosen, fields)
-    return [explainer(**fields[name]) for name, explainer in chosen.items()]
+    return [_made(explainer, fields[name]) for name, explainer in chosen.items()]
+
+
+def _made(explainer: type[Any], fields: Mapping[str, Any]) -> Any:
+    """The explainer, run over several seeds where `--set seeds=N` asks for it."""
+    given = dict(fields)
+    seeds = given.pop(SEEDS, None)
+    made = explainer(**given)
+    return made if seeds is None else OverSeeds(inner=made, seeds=seeds, seed=made.seed)
 
 
 def _find(text: str) -> type[Any]:
@@ -93,9 +103,10 @@ def _apply(text: str, chosen: Mapping[str, type[Any]], fields: Mapping[str, dict
 
 
 def _fields(explainer: type[Any]) -> dict[str, Any]:
-    """Field name -> its type."""
+    """Field name -> its type; methods that draw at random also take how many seeds they are run with."""
     hints = typing.get_type_hints(explainer)
-    return {field.name: hints[field.name] for field in dataclasses.fields(explainer) if field.init}
+    found = {field.name: hints[field.name] for field in dataclasses.fields(explainer) if field.init}
+    return {**found, SEEDS: int} if has_seed(explainer) else found
 
 
 def _value(setting: str, text: str, wanted: Any) -> Any:

@@ -86,6 +86,14 @@ Report = Annotated[
 ]
 Alpha = Annotated[float, typer.Option(help="Opacity of the strongest evidence, 0 to 1.", rich_help_panel=OUTPUT)]
 SaveMaps = Annotated[bool, typer.Option(help="Write the raw maps as .npz files too.", rich_help_panel=OUTPUT)]
+Doctor = Annotated[
+    bool,
+    typer.Option(
+        "--doctor",
+        help="Examine the model too, as `fieldmark doctor` does; else the page has what costs no extra pass.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Methods = Annotated[
     list[str] | None,
     typer.Option(
