@@ -40,26 +40,29 @@ def saved_dataset(path: Path) -> Path:
     return path
 
 
-def sources(folder: Path) -> dict[str, Any]:
-    files = folder_of(folder / "files", COUNT)
+def source_of(kind: str, folder: Path) -> Any:
     raw = [encoded(i) for i in range(COUNT)]
-    tensors = to_column(np.stack([picture(i) for i in range(COUNT)]))
-    both = pa.array([{"bytes": each, "path": f"{i}.png"} for i, each in enumerate(raw)])
-    parquet_of(folder / "part-0.parquet", pa.array(raw[:11]))
-    parquet_of(folder / "part-1.parquet", pa.array(raw[11:]))
-    return {
-        "folder": files,
-        "glob": str(files / "*.png"),
-        "list of files": [str(path) for path in sorted(files.iterdir())],
-        "Parquet of bytes": parquet_of(folder / "bytes.parquet", pa.array(raw)),
-        "Parquet files": str(folder / "part-*.parquet"),
-        "Parquet of struct": parquet_of(folder / "struct.parquet", both, name="img"),
-        "Parquet of tensors": parquet_of(folder / "tensors.parquet", tensors),
-        "saved dataset": saved_dataset(folder / "saved"),
-        "array": np.stack([picture(i) for i in range(COUNT)]),
-        "iterable": Batches(),
-        "list of arrays": [picture(i) for i in range(COUNT)],
+    both = [{"bytes": each, "path": f"{i}.png"} for i, each in enumerate(raw)]
+    arrays = [picture(i) for i in range(COUNT)]
+    if kind in ("folder", "glob", "list of files"):
+        files = folder_of(folder / "files", COUNT)
+        names = [str(path) for path in sorted(files.iterdir())]
+        return {"folder": files, "glob": str(files / "*.png"), "list of files": names}[kind]
+    if kind == "Parquet files":
+        parquet_of(folder / "part-0.parquet", pa.array(raw[:11]))
+        parquet_of(folder / "part-1.parquet", pa.array(raw[11:]))
+        return str(folder / "part-*.parquet")
+    if kind == "saved dataset":
+        return saved_dataset(folder / "saved")
+    made: dict[str, Any] = {
+        "Parquet of bytes": lambda: parquet_of(folder / "a.parquet", pa.array(raw)),
+        "Parquet of struct": lambda: parquet_of(folder / "b.parquet", pa.array(both), name="img"),
+        "Parquet of tensors": lambda: parquet_of(folder / "c.parquet", to_column(np.stack(arrays))),
+        "array": lambda: np.stack(arrays),
+        "iterable": Batches,
+        "list of arrays": lambda: arrays,
     }
+    return made[kind]()
 
 
 KINDS = ("folder", "glob", "list of files", "Parquet of bytes", "Parquet files", "Parquet of struct")
@@ -68,8 +71,7 @@ KINDS += ("Parquet of tensors", "saved dataset", "array", "iterable", "list of a
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_gives_all_images_in_order(tmp_path: Path, kind: str) -> None:
-    source = sources(tmp_path)[kind]
-    report = go(source, tmp_path / "out")
+    report = go(source_of(kind, tmp_path), tmp_path / "out")
     assert numbers(tmp_path / "out") == list(range(COUNT))
     assert (report.images, report.rejected, report.shards) == (COUNT, 0, 3)
     assert table(tmp_path / "out")["index"].to_pylist() == list(range(COUNT))

@@ -110,14 +110,33 @@ def _actors(ray: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _from_client(ray: Any, recipe: Recipe, spans: Sequence[Span], options: Mapping[str, Any]) -> Iterator[Tick | Shard]:
-    """Through ray:// this process is outside the cluster, where Ray Data does not run: a task inside runs it."""
+    """Through ray:// this process is outside the cluster, where Ray Data does not run: a task inside runs it.
 
-    def inside() -> Iterator[Tick | Shard]:
-        yield from _shards(recipe, spans, options)
+    Finished shards are seen in their folder, which this process shares with the cluster as it is.
+    """
 
-    task = ray.remote(num_cpus=0)(inside).options(num_returns="streaming")
-    for reference in task.remote():
-        yield ray.get(reference)
+    def inside() -> int:
+        return sum(isinstance(event, Shard) for event in _shards(recipe, spans, options))
+
+    running = ray.remote(num_cpus=0)(inside).remote()
+    left = {span.number: span for span in spans}
+    over = False
+    while not over:
+        over = bool(ray.wait([running], timeout=1.0)[0])
+        if over:
+            ray.get(running)  # raises what went wrong
+        there = {entry.name for entry in os.scandir(recipe.shards)}
+        for number in [number for number in left if shard_name(number) in there]:
+            shard = read_shard(Path(recipe.shards, shard_name(number)))
+            if shard is not None:
+                span = left.pop(number)
+                yield Tick(span.stop - span.start)
+                yield shard
+    if left:
+        raise FieldmarkError(
+            f"engine ray: {len(left)} shards were finished where this machine does not see them; "
+            "give a folder that the whole cluster and this machine share"
+        )
 
 
 def join(address: str | None) -> Any:

@@ -132,6 +132,7 @@ class Explaining:
         names = column_names(made)
         columns |= _target_columns(made[0], "")
         provenance: dict[str, Any] = {"columns": {}, "reading": predictions.reading}
+        provenance["read_at"] = self.shape.describe() if self.shape else None
         if not self.provenance:
             self._own_targets = {n for n, att in zip(names, made, strict=True) if att.targets != made[0].targets}
         for name, att in zip(names, made, strict=True):

@@ -79,17 +79,16 @@ def _thumbnail(results: Results, summary: Summary, example: Example) -> str | No
 def _image(results: Results, example: Example) -> np.ndarray | None:
     """The image as the model saw it, small, from where the run read it."""
     source = results.manifest["settings"]["source"]
-    h, w = _frame(results)
-    scale = THUMB / max(h, w)
-    size = (max(1, round(h * scale)), max(1, round(w * scale)))
-    fit = results.manifest.get("fit", "crop")
+    read_at = (results.manifest.get("provenance") or {}).get("read_at") or {"height": 1, "width": 1, "fit": "crop"}
+    scale = THUMB / max(read_at["height"], read_at["width"])
+    size = (max(1, round(read_at["height"] * scale)), max(1, round(read_at["width"] * scale)))
     try:
         payload: Any = _payload(source, example)
         if payload is None:
             return None
         if isinstance(payload, np.ndarray):
             return payload
-        return read_one(payload, size, fit=fit)
+        return read_one(payload, size, fit=read_at["fit"])
     except (FieldmarkError, OSError, ValueError):
         return None
 
@@ -111,11 +110,6 @@ def _payload(source: dict[str, Any], example: Example) -> Any:
         if not isinstance(data, datasets.DatasetDict):
             return next(from_datasets(data, source["column"], None).read(example.index, example.index + 1)).payload
     return None
-
-
-def _frame(results: Results) -> tuple[int, int]:
-    shape = results.manifest.get("shape") or {}
-    return int(shape.get("height", 224)), int(shape.get("width", 224))
 
 
 def _where(source: dict[str, Any]) -> str:

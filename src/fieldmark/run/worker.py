@@ -79,8 +79,11 @@ class Worker:
     def batch_size(self) -> int:
         return self.recipe.batch_size or self.opened.batch_size
 
-    def run(self, spans: Sequence[Span]) -> Iterator[Tick | Shard]:
-        """Work through spans of the source; a shard comes out when its file has its name. Spans ascend."""
+    def run(self, spans: Iterable[Span]) -> Iterator[Tick | Shard]:
+        """Work through ascending spans of the source; a shard comes out when its file has its name.
+
+        Spans without end (an iterator of them) are for a source that tells by itself what is left of it.
+        """
         with ThreadPoolExecutor(1, "fieldmark-write") as pool:
             writing = self._writing
             waiting: list[tuple[int, Future[Shard | None]]] = []
@@ -98,9 +101,10 @@ class Worker:
                 pool.shutdown(wait=True, cancel_futures=True)
                 writing.abandon()
 
-    def _batches(self, spans: Sequence[Span]) -> Iterator[Batch]:
+    def _batches(self, spans: Iterable[Span]) -> Iterator[Batch]:
         size = self.batch_size
-        items = items_of(self.recipe.source, spans)
+        source = self.recipe.source
+        items = items_of(source, spans) if isinstance(spans, Sequence) else source.read(0, None)
         read = read_ahead(items, self.opened.shape, self.recipe.ahead * size, self.recipe.threads or threads_wanted())
         return batches(self._counted(read), spans, size)
 
