@@ -69,6 +69,13 @@ def test_methods_on_the_same_images_come_together_and_other_images_are_added() -
     assert [image["targets"] for image in data["images"]] == [["Egyptian_cat", "tiger_cat"]] * 3
 
 
+def test_grey_images_without_a_channel_axis_are_grey_images() -> None:
+    flat = sample(3, size=(40, 60, 1))
+    assert flat.images is not None
+    bare = dataclasses.replace(flat, images=flat.images[..., 0])
+    assert [image["picture"] for image in build([bare])["images"]] == [i["picture"] for i in build([flat])["images"]]
+
+
 def test_equal_images_of_one_batch_stay_apart_and_find_their_own_maps() -> None:
     twice = sample(2, 1, images=np.zeros((2, 8, 8, 1), np.uint8))
     data = build([twice, sample(2, 1, method="Occlusion", images=np.zeros((2, 8, 8, 1), np.uint8))])
@@ -193,6 +200,11 @@ def no_images() -> Attribution:
         (
             lambda: build([sample(images=None)]),
             "report: the attribution of GradCAM at base/top_activation carries no images; explain them again",
+        ),
+        (
+            lambda: build([sample(maps=np.zeros((1, 2, 9), np.float32), images=np.zeros((1, 90, 1), np.float32))]),
+            "report: expected maps (n, t, height, width), received (1, 2, 9) of GradCAM at "
+            "base/top_activation; signals and volumes are drawn by att.plot()",
         ),
         (lambda: build([no_images()]), "report: expected at least one image, received none"),
         (lambda: build([sample()], names=["a", "b"]), "report: expected a name for each of 1 images, received 2"),

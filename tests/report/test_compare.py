@@ -108,7 +108,7 @@ def test_likeness_is_the_correlation() -> None:
         ),
         (
             [Pair(before=sample(1, images=None), after=sample(1))],
-            "compare: the attribution of GradCAM at base/top_activation carries no images; explain again",
+            "report: the attribution of GradCAM at base/top_activation carries no images; explain them again",
         ),
         (
             [Pair(before=sample(1), after=sample(1, size=(60, 40, 3)))],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Predictions
@@ -26,6 +27,7 @@ LIGHTER: dict[str, dict[str, int]] = {
 }
 """Settings of the methods with many passes, so that all together take less than a minute on two cores."""
 
+COMMAND = "fieldmark explain demo:lite0 cat.jpg --report page.html"
 TITLE = "What EfficientNet-Lite0 looks at in a photograph of a cat"
 
 
@@ -54,6 +56,7 @@ def run_demo(out: str | Path = "fieldmark-demo") -> Demo:
         explainers = [explainer(**LIGHTER.get(explainer.__name__, {})) for explainer in EXPLAINERS]
         attributions, refused = explain_all(classifier, photo, Top(2), explainers, skip=True)
         summaries = {explainer.__name__: explainer.summary for explainer in EXPLAINERS}
-        written = write_results(folder, attributions, predictions, [NAME], title=TITLE, summaries=summaries)
+        said: dict[str, Any] = {"title": TITLE, "summaries": summaries, "command": COMMAND}
+        written = write_results(folder, attributions, predictions, [NAME], layers=classifier.layers(), **said)
         folder.publish()
     return Demo(predictions, attributions, refused, written)

@@ -14,9 +14,9 @@ from PIL import Image
 from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError
 from fieldmark.figures.overlay import show
-from fieldmark.figures.panels import describe_place, describe_score
 from fieldmark.figures.scale import Scale, scales_of, to_rgb
 from fieldmark.figures.text import clean, percent
+from fieldmark.figures.words import describe_place, describe_score
 from fieldmark.report.choices import Choices
 from fieldmark.report.maps import Budget, budget, colour_text, data_uri, encode_map, encode_photo
 from fieldmark.report.network import Layer, draw_network
@@ -58,6 +58,7 @@ def build(
     shared_scale: bool = False,
     layers: Sequence[Layer] = (),
     command: str = "",
+    doctor: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The data of a report.
 
@@ -69,6 +70,7 @@ def build(
     shared_scale  one scale for all maps of an attribution, as in `panel`
     layers        `Classifier.layers()`: the network is drawn, so that a layer can be chosen by looking
     command       the command line that makes the report, to which `--layer NAME` can be added
+    doctor        `fieldmark.doctor.as_data` of the model's diagnosis
     """
     if not attributions:
         raise FieldmarkError("report: expected at least one attribution, received none")
@@ -82,6 +84,7 @@ def build(
     said = [notes] if isinstance(notes, str) else list(notes)
     data["title"], data["notes"] = clean(title), [clean(note) for note in said] + data["notes"]
     carried = [method["layer"] for method in data["methods"]]
+    data["doctor"] = doctor
     data["network"] = draw_network(layers, carried, command) if layers else None
     return data
 
@@ -101,7 +104,7 @@ def assemble(
         att = part.attribution
         assert att.images is not None
         method = choices.number(att, part.side, part.layer)
-        photos = to_rgb(att.images)
+        photos = to_rgb(att.images if att.images.ndim == 4 else att.images[..., None])
         for i, key in enumerate(part.keys):
             if key not in images:
                 images[key] = _photo(photos[i], len(images), plan)
@@ -124,6 +127,11 @@ def image_keys(att: Attribution) -> list[str]:
     """A name for each image's content; the second of two equal images gets one of its own."""
     if att.images is None:
         raise FieldmarkError(f"report: the attribution of {describe_place(att)} carries no images; explain them again")
+    if att.maps.ndim != 4 or att.images.ndim not in (3, 4):
+        raise FieldmarkError(
+            f"report: expected maps (n, t, height, width), received {att.maps.shape} of {describe_place(att)}; "
+            "signals and volumes are drawn by att.plot()"
+        )
     seen: dict[str, int] = {}
     keys = []
     for image in att.images:

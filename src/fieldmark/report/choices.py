@@ -8,8 +8,8 @@ from typing import Any
 
 from fieldmark.attribution import Attribution
 from fieldmark.figures.colours import WORDS
-from fieldmark.figures.panels import describe_place, legend_text
 from fieldmark.figures.text import clean
+from fieldmark.figures.words import describe_place, legend_text
 
 _SETTINGS = ("seed", "scores", "model", "backend")
 _IDENTITY = ("method", "layer", *_SETTINGS)

@@ -10,10 +10,10 @@ import numpy as np
 
 from fieldmark.attribution import Attribution, resize_maps
 from fieldmark.errors import FieldmarkError
-from fieldmark.figures.panels import describe_place
 from fieldmark.figures.scale import Scale, limit_of, scale_of
 from fieldmark.figures.text import clean
-from fieldmark.report.build import Part, Ranked, assemble, rank
+from fieldmark.figures.words import describe_place
+from fieldmark.report.build import Part, Ranked, assemble, image_keys, rank
 
 BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
 TITLE = "What changed in what the model looks at"
@@ -78,8 +78,7 @@ def build_comparison(
 def _check(pair: Pair) -> None:
     place = describe_place(pair.before)
     for att in (pair.before, pair.after):
-        if att.images is None:
-            raise FieldmarkError(f"compare: the attribution of {describe_place(att)} carries no images; explain again")
+        image_keys(att)  # refuses what a page cannot show
     if len(pair.before) != len(pair.after):
         raise FieldmarkError(
             f"compare: expected maps of the same images, received {len(pair.before)} and {len(pair.after)} of {place}"

@@ -17,7 +17,7 @@ from fieldmark.attribution import Attribution
 from fieldmark.classifier import Predictions
 from fieldmark.figures import panel
 from fieldmark.figures.overlay import ALPHA, show
-from fieldmark.figures.panels import describe_place, describe_score
+from fieldmark.figures.words import describe_place, describe_score
 from fieldmark.progress import track
 from fieldmark.report.build import TITLE
 from fieldmark.report.folder import OutputFolder, safe_part
@@ -60,6 +60,7 @@ def write_results(
     summaries: Mapping[str, str] | None = None,
     layers: Sequence[Layer] = (),
     command: str = "",
+    doctor: Mapping[str, Any] | None = None,
 ) -> Written:
     """Write PNG overlays, a PNG panel an image and `report.html` to the folder; with `save_maps` an `.npz` a method.
 
@@ -80,6 +81,7 @@ def write_results(
             for method, attribution in zip(methods, attributions, strict=True)
         ]
     said: dict[str, Any] = {"title": title, "summaries": summaries, "layers": layers, "command": command}
+    said["doctor"] = doctor
     page = folder.write(
         PAGE, lambda path: write_report(path, attributions, predictions, names=names, alpha=alpha, **said)
     )
