@@ -12,11 +12,20 @@ PAGE = Path(__file__).resolve().parent / "methods.md"
 TOP = """# Methods
 
 Every method is called the same way, `fm.NAME(...)(classifier, images, target=...)`, and on the command line as
-`fieldmark explain MODEL IMAGES --method NAME --set field=value`. Sources are keys of [references.bib](references.bib).
+`fieldmark explain MODEL IMAGES --method NAME --set field=value`. Sources are keys of the [references](references.md).
+Pictures of all are in the [gallery](gallery.md), and [choosing](concepts/choosing.md) says which to begin with.
 This page is made by `docs/methods.py` from the list in the code.
 
 | method | what it shows | settings and their defaults | source |
 |---|---|---|---|
+"""
+BOTTOM = """
+```{toctree}
+:hidden:
+:glob:
+
+methods/*
+```
 """
 
 
@@ -26,8 +35,9 @@ def table() -> str:
     for explainer in EXPLAINERS:
         settings = ", ".join(f"`{name}={value!r}`" for name, value in parameters(explainer()).items())
         sources = dict.fromkeys(re.findall(r"\[([a-z]+\d{4}[a-z]*)\]", explainer.__doc__ or ""))
-        rows.append(f"| `{explainer.__name__}` | {explainer.summary} | {settings} | {', '.join(sources)} |")
-    return TOP + "\n".join(rows) + "\n"
+        name = explainer.__name__
+        rows.append(f"| [`{name}`](methods/{name}.md) | {explainer.summary} | {settings} | {', '.join(sources)} |")
+    return TOP + "\n".join(rows) + "\n" + BOTTOM
 
 
 if __name__ == "__main__":
