@@ -15,8 +15,6 @@ import fieldmark as fm
 from fieldmark.callbacks import Explain
 from fieldmark.errors import FieldmarkError
 
-pytestmark = pytest.mark.every_backend
-
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((32, 12, 14, 1)).astype(np.float32)
 Y = (X[:, :6].mean(axis=(1, 2, 3)) > X[:, 6:].mean(axis=(1, 2, 3))).astype(int)
@@ -45,6 +43,7 @@ def train(model: Any, *callbacks: Any, epochs: int = 3, **options: Any) -> Any:
     return model.fit(X, Y, batch_size=8, epochs=epochs, verbose=0, callbacks=list(callbacks), **options)
 
 
+@pytest.mark.every_backend
 def test_training_with_it_gives_the_same_weights_bit_by_bit(tmp_path: Path) -> None:
     plain, followed = network(), network()
     keras.utils.set_random_seed(1)
@@ -96,6 +95,7 @@ def test_another_network_is_looked_at_anew() -> None:
     assert explain.classifier.model is second
 
 
+@pytest.mark.every_backend
 def test_what_cannot_be_explained_is_said_before_the_first_epoch() -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((12, 14, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
