@@ -56,8 +56,8 @@ def job(function: Any = corner, batch_size: int = 4, **settings: Any) -> PerBatc
     return PerBatch(function=function, shape=SHAPE, batch_size=batch_size, name="corner", settings=settings)
 
 
-def go(source: Any, out: Path, function: Any = corner, shard_size: int = 10, **options: Any) -> Report:
-    return run_job(job(function), source, out=out, options=Options(shard_size=shard_size, **options))
+def go(images: Any, out: Path, function: Any = corner, shard_size: int = 10, **options: Any) -> Report:
+    return run_job(job(function), images, out=out, options=Options(shard_size=shard_size, **options))
 
 
 def table(out: Path) -> Any:

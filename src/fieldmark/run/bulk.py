@@ -113,7 +113,7 @@ class _Run:
         self.new = 0
 
     def go(self) -> Report:
-        settings = {
+        settings: dict[str, Any] = {
             "job": self.job.describe(),
             "source": self.source.describe(),
             "shard_size": self.options.shard_size,
@@ -136,7 +136,10 @@ class _Run:
         complete = bool((self.earlier or {}).get("complete"))
         self.folder.write_manifest(self.manifest)
         if not is_whole(self.source, finished, self.options.shard_size, complete):
-            self._work(self._left(generations, finished), finished, {"settings": settings, "environment": environment})
+            # A list of ten thousand Parquet files belongs into the manifest, and not into each of as many shards.
+            short = {name: value for name, value in settings["source"].items() if name != "files"}
+            about = {"settings": {**settings, "source": short}, "environment": environment}
+            self._work(self._left(generations, finished), finished, about)
         return self._close(finished, [*_changes_said(changes), *_versions_said(before, environment)])
 
     def _count(self) -> tuple[list[int], Changes]:
