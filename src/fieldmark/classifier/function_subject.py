@@ -23,6 +23,7 @@ class FunctionSubject:
     opaque = True
     channels_first = False
     flat = False
+    built = True
     places = 2
 
     def __init__(self, function: Callable[[np.ndarray], Any]) -> None:

@@ -11,6 +11,8 @@ from fieldmark.errors import ModelError, unknown
 
 SINGLE = (bool, str, type(None))  # settings rather than values: handed on as they are
 
+LISTED = 64  # numbers of a fixed input that provenance spells out
+
 Fixed = Mapping[str, Any]
 
 
@@ -54,6 +56,16 @@ def image_input(model: str, declared: Mapping[str, Sequence[int | None]], fixed:
         f"model {model!r} has {len(declared)} inputs ({shown}): say what all but the image are, the same for every "
         f"image: Classifier(model, fixed={{{names}}})"
     )
+
+
+def listed(fixed: Fixed) -> dict[str, Any]:
+    """Fixed inputs as JSON-able values, for provenance; large ones by their shape."""
+    found: dict[str, Any] = {}
+    for name, value in fixed.items():
+        array = None if isinstance(value, SINGLE) else one_row(name, value)[0]
+        small = array is None or array.size <= LISTED
+        found[name] = value if array is None else array.tolist() if small else f"array of shape {array.shape}"
+    return found
 
 
 def _tail(shape: tuple[int, ...], like: Sequence[Any]) -> tuple[int, ...]:

@@ -45,6 +45,10 @@ class KerasSubject:
         held = [value for value in self.fixed.values() if isinstance(value, keras.Variable)]
         return [*self.model.variables, *held] if held else self.model.variables
 
+    @property
+    def built(self) -> bool:
+        return bool(self.model.built)
+
     def fix(self, values: Fixed) -> None:
         """Hold other inputs at these values; kept as variables, so that a new value costs no new compilation."""
         for name, value in values.items():

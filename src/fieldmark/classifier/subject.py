@@ -34,6 +34,11 @@ class Subject(Protocol):
         """What a compiled call must be handed anew, where compiling would freeze it."""
         ...
 
+    @property
+    def built(self) -> bool:
+        """Whether a call only computes; False where the first call makes layers and weights."""
+        ...
+
     def call(self, x: Any) -> Any:
         """The raw output structure for a batch in the model's own layout, in inference mode."""
         ...
@@ -141,6 +146,8 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             yield
 
     def run(x: Any) -> Any:
+        if not subject.built:
+            subject.call(x)  # building may call layers several times, and none of that is the pass
         calls.clear()
         counts.clear()
         ends.clear()

@@ -25,6 +25,7 @@ class TorchSubject:
     opaque = False
     channels_first = True
     flat = False
+    built = True
     input_shape: tuple[int | None, ...] | None = None
 
     def __init__(self, model: torch.nn.Module, fixed: Fixed | None = None, image: str | None = None) -> None:

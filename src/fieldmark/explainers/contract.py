@@ -12,6 +12,7 @@ import fieldmark
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.backend import versions
+from fieldmark.classifier.inputs import listed
 from fieldmark.explainers.diagnosis import Evidence, diagnose, warn
 from fieldmark.targets import Resolved, as_target, describe, single_classes
 
@@ -77,6 +78,7 @@ class Job:
             "backend": self.classifier.backend,
             "versions": versions(),
             "fieldmark": fieldmark.__version__,
+            **({"fixed": listed(self.classifier.fixed)} if self.classifier.fixed else {}),
             **(notes or {}),
         }
         words = describe(self.target, weights, self.classifier.labels)
