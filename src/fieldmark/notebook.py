@@ -16,14 +16,14 @@ ROWS = 20
 """Rows of a long table that are shown."""
 
 _TABLE = "border-collapse:collapse;margin:.3em 0"
-_CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0"
+_CELL = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0;overflow-wrap:anywhere;min-width:2em"
 _BAR = "display:inline-block;height:.6em;background:currentColor;opacity:.45;margin-right:.5em"
 
 
 def block(*parts: Any) -> str:
     """The parts one below the other; whatever is not made here is text, and escaped."""
     body = Markup("").join(part if isinstance(part, Markup) else paragraph(part) for part in parts if part)
-    return str(Markup('<div style="line-height:1.45">{}</div>').format(body))
+    return str(Markup('<div style="line-height:1.45;overflow-x:auto">{}</div>').format(body))
 
 
 def paragraph(text: Any, strong: bool = False) -> Markup:

@@ -221,7 +221,7 @@ def test_a_torch_loop_is_left_as_it_was(tmp_path: Path) -> None:
         )
         optimizer = torch.optim.Adam(model.parameters())
         x, y = torch.rand(8, 3, 24, 32), torch.arange(8) % 2
-        seen = Recorder(IMAGES, [fm.GradCAM(), fm.RISE(masks=4)], classifier=fm.Classifier(model)) if follow else None
+        seen = Recorder(IMAGES, [fm.GradCAM(), fm.RISE(samples=4)], classifier=fm.Classifier(model)) if follow else None
         model.train()
         for epoch in range(3):
             optimizer.zero_grad()
