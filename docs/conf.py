@@ -16,6 +16,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "made", "mathml", "docstrings
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_ext", "_static"]
 nitpicky = True
+smartquotes = False
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline", "fieldlist"]
 myst_heading_anchors = 3
 

@@ -29,7 +29,7 @@ layer, reason = clf.choose_layer()
 print(f"{layer}: {reason}")
 
 # %% Five methods
-methods = (fm.GradCAM(), fm.HiResCAM(), fm.SmoothGrad(samples=16), fm.IntegratedGradients(steps=16), fm.Occlusion())
+methods = (fm.GradCAM(), fm.HiResCAM(), fm.SmoothGrad(samples=16), fm.RISE(samples=128), fm.Occlusion())
 maps = [method(clf, cat, target="Egyptian_cat") for method in methods]
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "torch-model")
 out.mkdir(parents=True, exist_ok=True)
