@@ -2,5 +2,6 @@
 
 from fieldmark.doctor.diagnosis import Candidate, Diagnosis, Fact, Finding, Method
 from fieldmark.doctor.examine import examine
+from fieldmark.doctor.page import as_data
 
-__all__ = ["Candidate", "Diagnosis", "Fact", "Finding", "Method", "examine"]
+__all__ = ["Candidate", "Diagnosis", "Fact", "Finding", "Method", "as_data", "examine"]

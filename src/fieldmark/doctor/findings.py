@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fieldmark.classifier import Classifier, Predictions
-from fieldmark.classifier.subject import PREDICTION_ONLY
 from fieldmark.doctor.diagnosis import NOTE, WARNING, Candidate, Finding
 from fieldmark.doctor.inside import Inside
 from fieldmark.doctor.preprocessing import LEAST, Scaling, best_of, looks_wrong
@@ -21,6 +20,8 @@ def of_model(
     classifier: Classifier, inside: Inside | None, layer: tuple[str, str] | FieldmarkError | None
 ) -> list[Finding]:
     """What can be said without an image."""
+    from fieldmark.classifier.subject import PREDICTION_ONLY  # imports Keras
+
     found = []
     if classifier.subject.opaque:
         found.append(

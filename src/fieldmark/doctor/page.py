@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from fieldmark.doctor.diagnosis import NOTE, Candidate, Diagnosis, Fact, Finding, Method, Ranking
 
@@ -45,6 +46,34 @@ def as_html(diagnosis: Diagnosis) -> str:
         parts.append(table(("method", "passes", "seconds"), [method_row(each) for each in diagnosis.methods], most=99))
     parts += [paragraph(f"{what}: {code}") for what, _command, code in diagnosis.next_steps]
     return block(*parts)
+
+
+def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The same words as JSON-able values, for templates: rows of words under headings."""
+    refused = refusals(diagnosis)
+    return {
+        "verdict": diagnosis.verdict,
+        "findings": [
+            {"level": each.level, "code": each.code, "text": each.text, "advice": each.advice}
+            for each in diagnosis.findings
+        ],
+        "facts": [[fact.name, fact.value, fact.reason] for fact in (*diagnosis.model, *diagnosis.choices)],
+        "evidence": diagnosis.evidence,
+        "candidates": [list(candidate_row(each, diagnosis)) for each in diagnosis.candidates],
+        "headings": list(HEADINGS),
+        "methods": [list(method_row(each)) for each in diagnosis.methods if each.fits],
+        "refused": [[", ".join(names), reason] for reason, names in refused.items()],
+        "steps": [[what, command] for what, command, _ in diagnosis.next_steps],
+    }
+
+
+def refusals(diagnosis: Diagnosis) -> dict[str, list[str]]:
+    """Why methods do not fit, each reason once with its methods."""
+    found: dict[str, list[str]] = {}
+    for each in diagnosis.methods:
+        if not each.fits:
+            found.setdefault(each.refusal, []).append(each.name)
+    return found
 
 
 HEADINGS = ("preprocess", "fed", "misfit", "classes", "first image")
@@ -130,11 +159,7 @@ def _methods(diagnosis: Diagnosis, width: int) -> list[str]:
     fit = [method_row(each) for each in diagnosis.methods if each.fits]
     lines = _wrapped(f"({said})", width, INDENT)
     lines += _columns([("method", "passes", "seconds"), *fit], width, right=(1, 2))
-    misfits: dict[str, list[str]] = {}
-    for each in diagnosis.methods:
-        if not each.fits:
-            misfits.setdefault(each.refusal, []).append(each.name)
-    for reason, names in misfits.items():
+    for reason, names in refusals(diagnosis).items():
         lines += ["", *_wrapped(f"Not for this model: {', '.join(names)}.", width, INDENT + 2, first=INDENT)]
         lines += _wrapped(f"Why: {reason}", width, INDENT + 7, first=INDENT + 2)
     return lines

@@ -38,6 +38,7 @@ def write_report(
     shared_scale: bool = False,
     layers: Sequence[Layer] = (),
     command: str = "",
+    doctor: Mapping[str, Any] | None = None,
     alpha: float = ALPHA,
 ) -> Path:
     """Write one self-contained HTML page of attributions, with the arguments of `build`; returns its path.
@@ -57,6 +58,7 @@ def write_report(
         shared_scale=shared_scale,
         layers=layers,
         command=command,
+        doctor=doctor,
     )
     return write_atomically(Path(path), render(data, alpha))
 
