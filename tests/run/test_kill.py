@@ -22,7 +22,7 @@ from tests.run.support import folder_of, numbers, table
 
 pytestmark = pytest.mark.no_framework
 KILLS = int(os.environ.get("FIELDMARK_KILLS", "4"))
-COUNT = 300
+COUNT = 80 * max(KILLS, 4)
 
 CODE = """
     import sys
@@ -73,7 +73,8 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_twice(tmp_path: Pat
         for path in sorted((out / "shards").glob("0*.parquet")):  # what has its name is whole, at every moment
             pq.read_table(path)
     last = start(photos, out, seen)
-    said, _ = last.communicate(timeout=60)
+    said, _ = last.communicate(timeout=200)
+    print(f"killed {killed} times")
     assert last.returncode == 0
     assert said == f"{COUNT - 1} 1\n"
     expected = [number for number in range(COUNT) if number != 123]

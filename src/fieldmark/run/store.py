@@ -159,8 +159,9 @@ def one_line(path: Path) -> Iterator[None]:
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             raise OutputError(f"cannot write to {path}: a file is in the way; choose another folder") from None
         reason = (error.strerror or str(error)).lower()
-        about = f" ({error.filename})" if error.filename and str(path) not in str(error.filename) else ""
-        raise OutputError(f"cannot write to {path}: {reason}{about}; choose a folder you can write to") from None
+        if error.filename is not None and str(path) not in str(error.filename):
+            raise FieldmarkError(f"{error.filename}: {reason}; finished shards are kept in {path}") from None
+        raise OutputError(f"cannot write to {path}: {reason}; choose a folder you can write to") from None
 
 
 def _check_folder(path: Path) -> None:
