@@ -59,3 +59,13 @@ def test_it_is_narrow_and_harmless_too(open_page: Callable[..., Any]) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
     assert page.locator("img[src=x]").count() == 0
     assert page.locator("#image-1 .pane").count() == 3
+
+
+def test_sides_that_explain_classes_of_their_own_are_both_shown(open_page: Callable[..., Any]) -> None:
+    one, two = sample(1, 1), sample(1, 1, targets=("lynx",))
+    page = open_page(render(build_comparison([Pair(before=one, after=two)])))
+    assert page.locator(".pane .place").all_inner_texts() == ["Before", "After, for lynx"]
+    assert page.locator(".classes label:visible").count() == 2
+    page.locator(".classes label").nth(1).click()
+    assert page.locator(".pane .place").all_inner_texts() == ["Before, for Egyptian_cat", "After"]
+    assert page.locator(".pane canvas.map:visible").count() == 2

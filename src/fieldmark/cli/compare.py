@@ -11,7 +11,7 @@ import numpy as np
 
 from fieldmark.attribution import Attribution
 from fieldmark.classifier import Classifier, Predictions
-from fieldmark.cli.explain import MOST_LISTED
+from fieldmark.cli.explain import MOST_LISTED, command_line, layers_of
 from fieldmark.cli.methods import make_explainers
 from fieldmark.cli.screen import Screen, printable
 from fieldmark.cli.targets import parse_targets
@@ -98,6 +98,8 @@ def _compare_models(before: ModelRequest, after: ModelRequest, request: CompareR
         sides=(before.model, after.model),
         notes=notes,
         summaries={explainer.__name__: explainer.summary for explainer in EXPLAINERS},
+        layers=layers_of(models[1]),
+        command=command_line(["compare", before.model, after.model], before, request),
     )
 
 

@@ -104,7 +104,7 @@ def _work(
         "alpha": request.alpha,
         "summaries": {explainer.__name__: explainer.summary for explainer in EXPLAINERS},
         "layers": layers_of(classifier),
-        "command": command_line(model, request),
+        "command": command_line(["explain", model.model], model, request),
         "doctor": examined(classifier, pictures, predictions, model, request),
     }
     written = None
@@ -143,10 +143,10 @@ def layers_of(classifier: Classifier) -> list[LayerInfo]:
     return [] if classifier.subject.opaque else classifier.layers()
 
 
-def command_line(model: ModelRequest, request: ExplainRequest) -> str:
-    """The command that makes this report, without its layers, to be typed again with another one."""
+def command_line(start: Sequence[str], model: ModelRequest, request: Any) -> str:
+    """The command that makes a page, without its layers, to be typed again with another one."""
     options = {"--preprocess": model.preprocess, "--labels": model.labels, "--report": request.report or "page.html"}
-    words = ["fieldmark", "explain", model.model, *request.images]
+    words = ["fieldmark", *start, *request.images]
     for name, values in (("--method", request.methods), ("--target", request.targets), ("--set", request.settings)):
         words += [word for value in values for word in (name, value)]
     words += [str(word) for name, value in options.items() if value is not None for word in (name, value)]

@@ -14,6 +14,7 @@ from fieldmark.figures.scale import Scale, limit_of, scale_of
 from fieldmark.figures.text import clean
 from fieldmark.figures.words import describe_place
 from fieldmark.report.build import Part, Ranked, assemble, image_keys, rank
+from fieldmark.report.network import Layer, draw_network
 
 BEFORE, AFTER, DIFFERENCE = "before", "after", "difference"
 TITLE = "What changed in what the model looks at"
@@ -40,11 +41,14 @@ def build_comparison(
     title: str = TITLE,
     notes: Sequence[str] = (),
     summaries: Mapping[str, str] | None = None,
+    layers: Sequence[Layer] = (),
+    command: str = "",
 ) -> dict[str, Any]:
     """The data of a page that compares, for `report.html.render`.
 
     predictions  of all images, before and after; without them, what each side's maps explain says what changed
     sides        what the two are called, for example the files of the models
+    layers, command  as in `build`: the network to draw, and what makes the page
 
     Both maps of an image and class have one scale, and so has their difference (after minus before). Where one side
     has no map of a class, there is no difference. Raises FieldmarkError for maps that are not of the same images.
@@ -65,6 +69,7 @@ def build_comparison(
     found = len(data["images"])
     heading = f"{len(changes)} of {found} predictions changed" if changes else f"None of {found} predictions changed"
     data["title"], data["notes"] = clean(title), [clean(note) for note in notes] + data["notes"]
+    data["network"] = draw_network(layers, [method["layer"] for method in data["methods"]], command) if layers else None
     data["comparison"] = {
         "heading": heading,
         "lines": [f"Before: {clean(sides[0])}. After: {clean(sides[1])}.", *_likeness(pairs)],

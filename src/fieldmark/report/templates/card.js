@@ -50,10 +50,26 @@ class Card {
     return this.data.maps.find((map) => map.method === entry && map.target === target);
   }
 
-  // The class that was asked for, or the first that the entry has a map of.
-  target(entry) {
-    if (this.map(entry, this.wanted)) return this.wanted;
-    return this.data.maps.find((map) => map.method === entry)?.target;
+  // The entries that decide which classes there are: the first, and where two are compared, both of them.
+  get deciding() {
+    return shared.comparison ? state.entries() : state.entries().slice(0, 1);
+  }
+
+  offers(target) {
+    return this.deciding.some((entry) => this.map(entry, target));
+  }
+
+  // The class that was asked for, or the first that there is a map of.
+  get target() {
+    if (this.offers(this.wanted)) return this.wanted;
+    return this.data.maps.find((map) => this.deciding.includes(map.method))?.target;
+  }
+
+  // The map of an entry for a class; where two are compared that explain classes of their own, the entry's own one.
+  shown(entry, target) {
+    if (entry === PHOTO) return null;
+    const own = shared.comparison ? this.data.maps.find((map) => map.method === entry) : null;
+    return this.map(entry, target) ?? own;
   }
 
   choose(target) {
@@ -72,18 +88,18 @@ class Card {
   show() {
     this.wake();
     if (!this.data) return;
-    const [first, ...others] = state.entries();
-    const target = this.target(first);
+    const entries = state.entries();
+    const [first] = entries;
+    const target = this.target;
     for (const radio of this.radios) {
       radio.checked = Number(radio.value) === target;
-      radio.closest("label").hidden = !this.data.maps.some((map) => map.method === first && map.target === Number(radio.value));
+      radio.closest("label").hidden = !this.offers(Number(radio.value));
     }
-    const wanted = [first, ...others].map((entry) => ({ entry, map: entry === PHOTO ? null : this.map(entry, target) }));
-    while (this.panes.length < wanted.length) this.panes.push(new Pane(this));
+    while (this.panes.length < entries.length) this.panes.push(new Pane(this));
     const box = this.find(".panes");
-    box.replaceChildren(...this.panes.slice(0, wanted.length).map((pane) => pane.element));
-    box.dataset.panes = String(wanted.length);
-    wanted.forEach(({ entry, map }, number) => this.panes[number].show(entry, map, target));
+    box.replaceChildren(...this.panes.slice(0, entries.length).map((pane) => pane.element));
+    box.dataset.panes = String(entries.length);
+    entries.forEach((entry, number) => this.panes[number].show(entry, this.shown(entry, target), target));
     const method = shared.methods[first];
     this.find(".meaning").textContent = [method.summary, method.legend].filter(Boolean).join(" ");
     this.find(".warned").hidden = method.warnings.length === 0;
@@ -144,7 +160,7 @@ class Card {
       box.append(grid);
     }
     const [first] = state.entries();
-    const target = this.target(first);
+    const target = this.target;
     for (const { button, map } of this.thumbs) {
       button.setAttribute("aria-pressed", String(map.method === first && map.target === target));
     }

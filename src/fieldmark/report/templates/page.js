@@ -12,7 +12,10 @@ function element(tag, style, text = "") {
   const made = document.createElement(tag);
   if (style) made.className = style;
   // Long names of classes, layers and methods may be broken after these, and stay what they are when copied.
-  for (const part of text.split(/(?<=[_/])|(?<=[a-z])(?=[A-Z])/)) made.append(...(made.firstChild ? [document.createElement("wbr")] : []), part);
+  for (const part of text.replace(/[a-z](?=[A-Z])|[_/]/g, "$&\u0000").split("\u0000")) {
+    if (made.firstChild) made.append(document.createElement("wbr"));
+    made.append(part);
+  }
   return made;
 }
 

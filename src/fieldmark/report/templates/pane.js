@@ -23,7 +23,8 @@ class Pane {
     const method = isPhoto ? null : shared.methods[entry];
     this.map = map;
     const made = method?.kind === "picture";
-    const words = this.card.data.targets[target] ?? "";
+    const words = this.card.data.targets[map?.target ?? target] ?? "";
+    const own = map && map.target !== target ? `, for ${words}` : "";
     const missing = !isPhoto && !map;
     this.words = missing ? `no map by ${method.name} for this image` : isPhoto ? "the photograph"
       : `${method.place} for ${words}: ${map.note || (made ? "a picture made to raise it" : `strongest at the ${map.where}`)}`;
@@ -33,7 +34,7 @@ class Pane {
     this.canvas.hidden = isPhoto || missing;
     this.canvas.setAttribute("aria-label", `Map of ${this.words}`);
     this.find(".place").textContent = isPhoto ? "The photograph" : method.side
-      ? method.side[0].toUpperCase() + method.side.slice(1) : method.place;
+      ? method.side[0].toUpperCase() + method.side.slice(1) + own : method.place;
     this.find(".score").textContent = map?.score ?? "";
     this.find(".note").textContent = missing ? "no map of this image" : map?.note ?? "";
     this.find(".probe").hidden = true;
