@@ -35,6 +35,7 @@ _PUBLIC = {
     "LRP": "fieldmark.explainers",
     "LayerCAM": "fieldmark.explainers",
     "Occlusion": "fieldmark.explainers",
+    "OverSeeds": "fieldmark.explainers.seeds",
     "Predicted": "fieldmark.targets",
     "RISE": "fieldmark.explainers",
     "ScoreCAM": "fieldmark.explainers",
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from fieldmark.explainers import SquareGrad as SquareGrad
     from fieldmark.explainers import VarGrad as VarGrad
     from fieldmark.explainers import XGradCAM as XGradCAM
+    from fieldmark.explainers.seeds import OverSeeds as OverSeeds
     from fieldmark.guide import FieldGuide as FieldGuide
     from fieldmark.images import read_images as read_images
     from fieldmark.targets import Class as Class

@@ -28,7 +28,7 @@ def explain_all(
         try:
             found = explainer(classifier, images, target)
         except FieldmarkError as error:
-            refused[type(explainer).__name__] = str(error)
+            refused[name_of(explainer)] = str(error)
             if not skip or len(refused) == len(explainers):
                 raise
             continue
@@ -36,7 +36,12 @@ def explain_all(
             if not made:
                 raise
             done = {str(att.provenance["method"]) for att in made} | set(refused)
-            names = [type(each).__name__ for each in explainers]
+            names = [name_of(each) for each in explainers]
             return made, refused | {name: INTERRUPTED for name in names if name not in done}
         made += found if isinstance(found, list) else [found]
     return made, refused
+
+
+def name_of(explainer: Any) -> str:
+    """The method's name; that of the method within for one that is only run over several seeds."""
+    return str(getattr(explainer, "name", type(explainer).__name__))
