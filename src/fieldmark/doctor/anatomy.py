@@ -136,7 +136,7 @@ def choices(classifier: Classifier, layer: tuple[str, str] | FieldmarkError | No
     if isinstance(layer, tuple):
         found.append(Fact("Layer", layer[0], layer[1]))
     elif layer is not None:
-        found.append(Fact("Layer", "none", str(layer)))
+        found.append(Fact("Layer", "none", "see above; methods at the input need none"))
     if classifier._engine is not None:
         found.append(score(classifier, reached))
     found.append(preprocess(classifier))

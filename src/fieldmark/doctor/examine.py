@@ -46,6 +46,7 @@ def examine(
     typed: Typed | None = None,
     predictions: Predictions | None = None,
     brief: bool = False,
+    costs: bool = True,
 ) -> Diagnosis:
     """Examine a classifier, and with images (n, h, w, c) what it makes of them.
 
@@ -53,6 +54,7 @@ def examine(
     typed        what the user typed to get here, so that the next lines can be typed too
     predictions  of these images, where they are there already
     brief        only what costs no pass through the model beyond the predictions
+    costs        try every method and its cost, and the gradients
 
     Raises ImageError for images that the model does not take.
     """
@@ -64,7 +66,7 @@ def examine(
     if classifier._engine is not None:
         _look_at_model(exam)
         _judge(exam)
-        if not brief:
+        if costs and not brief:
             _price(exam)
         if exam.look is not None:
             exam.look.forget()

@@ -37,7 +37,7 @@ def of_model(
             Finding(
                 NOTE,
                 "no-layer",
-                f"Class activation maps cannot be made: {layer}.",
+                f"No layer was found for class activation maps: {layer}.",
                 "Use a method at the input, such as IntegratedGradients or Occlusion, or name a layer with layer=.",
             )
         )
@@ -63,7 +63,7 @@ def of_preprocessing(
 ) -> list[Finding]:
     """Whether the model receives what it was made for; at most one finding."""
     now, best = best_of(candidates)
-    contradicted = now is not None and best is not None and not looks_wrong(candidates)
+    contradicted = now is not None and now.misfit is not None and now.misfit <= LEAST
     low, high = float(fed.min()), float(fed.max())
     twice = _scaled_twice(classifier, images, scaling, low, high)
     if twice is not None and not contradicted:
@@ -161,8 +161,9 @@ def of_predictions(classifier: Classifier, predictions: Predictions, images: np.
                 "Return logits from the model if you can, or make the softmax its last layer.",
             )
         )
-    found += _constant(predictions, images)
     sure = int((chances.max(axis=1) > CERTAIN).sum())
+    if classifier.engine.logits or not sure:  # saturated probabilities are all alike, whatever the logits are
+        found += _constant(predictions, images)
     if sure and predictions.reading != "value" and chances.shape[1] > 1 and not found:
         hidden = not classifier.engine.logits or predictions.reading == "as given"
         found.append(

@@ -23,6 +23,7 @@ MOST = 8  # images that are tried
 SPREAD = 0.4  # few images vary less than a training set does: the logarithm of by how much, seen on photographs
 STRETCHED_BELOW = 4  # images: so few are stretched to all of the range, as a training set as a whole covers it
 MARGIN, LEAST = 0.3, 0.5  # by which the present misfit must exceed the best, and what it must be at least
+NEAR, FAR = 1.0, 50.0  # what is to be recommended has this misfit at most, or is so many times nearer
 PIXELS = ("none", "0-1", "-1-1", "imagenet", "caffe")
 
 
@@ -163,4 +164,5 @@ def looks_wrong(candidates: tuple[Candidate, ...]) -> bool:
     now, best = best_of(candidates)
     if now is None or best is None or now.misfit is None or best.misfit is None:
         return False
-    return now.misfit > LEAST and now.misfit > best.misfit + MARGIN
+    near = best.misfit <= NEAR or best.misfit < now.misfit / FAR
+    return near and now.misfit > LEAST and now.misfit > best.misfit + MARGIN
