@@ -128,7 +128,7 @@ def test_bad_files_are_rejected_with_the_reason_and_stop_nothing(tmp_path: Path)
     photos = folder_of(tmp_path / "photos", 12)
     (photos / "00003.png").write_bytes(b"no picture")
     (photos / "00005.png").write_bytes(b"")
-    (photos / "00010.png").write_bytes(encoded(10)[:-20])
+    (photos / "00010.png").write_bytes(encoded(10)[:-30])
     report = go(photos, tmp_path / "out")
     rejected = pq.read_table(tmp_path / "out" / "rejected.parquet").to_pylist()
     assert [row["index"] for row in rejected] == [3, 5, 10]
