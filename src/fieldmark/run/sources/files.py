@@ -13,7 +13,7 @@ from fieldmark.images import SUFFIXES, find_images
 from fieldmark.run.arrow import arrow
 from fieldmark.run.sources.base import Item
 
-LISTED = 65_536  # files a row group of a listing
+LISTED = 4_096  # files a row group of a listing
 
 
 @dataclass(frozen=True)
