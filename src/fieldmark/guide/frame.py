@@ -25,6 +25,7 @@ from fieldmark.guide.pose import (
 )
 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
+LEARN = 160  # pictures that a frame is learned from
 SIZES = (0.02, 0.9)  # of the picture: an object's area in the median picture
 
 
@@ -48,15 +49,17 @@ class Frame:
         """The pictures' objects and poses in this frame."""
         if self.kind == "picture":
             return Placed(_everything(pictures), whole_picture(len(pictures), pictures.shape))
-        objects = find_objects(pictures)
         if self.template is None:
+            objects = find_objects(pictures)
             return Placed(objects, centred(objects))
-        return _twice(pictures, objects, self.template)
+        return _twice(pictures, find_objects(pictures, refine=False), self.template)
 
 
 def learn_frame(pictures: Pictures) -> Frame:
-    """The kind of frame that suits these pictures, and its template."""
-    objects = find_objects(pictures)
+    """The kind of frame that suits these pictures, and its template; LEARN of them, evenly taken, are enough."""
+    few = np.unique(np.linspace(0, len(pictures) - 1, min(LEARN, len(pictures))).astype(int))
+    pictures = Pictures(pictures.rgb[few], pictures.span)
+    objects = find_objects(pictures, refine=False)
     contrast, area = float(np.median(objects.contrast)), float(np.median(objects.areas))
     if contrast < STANDS_OUT or not SIZES[0] <= area <= SIZES[1]:
         return Frame("picture", "no object stands out from the border of the pictures")

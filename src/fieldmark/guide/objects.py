@@ -38,18 +38,21 @@ class Objects:
         return np.sqrt(np.maximum(self.masks.sum(axis=(1, 2)), 1.0))
 
 
-def find_objects(pictures: Pictures, prior: np.ndarray | None = None) -> Objects:
-    """The object of every picture; `prior` (n, h, w) 0 to 1 says where the objects of the others lie."""
+def find_objects(pictures: Pictures, prior: np.ndarray | None = None, *, refine: bool = True) -> Objects:
+    """The object of every picture; `prior` (n, h, w) 0 to 1 says where the objects of the others lie.
+
+    Without `refine` it is what stands apart from the border, quickly: enough to see how objects lie.
+    """
 
     def one(index: int) -> tuple[np.ndarray, float]:
-        return object_mask(pictures.rgb[index], None if prior is None else prior[index])
+        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         found = list(pool.map(one, range(len(pictures))))
     return Objects(np.stack([mask for mask, _ in found]), np.array([contrast for _, contrast in found]))
 
 
-def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool = True) -> tuple[np.ndarray, float]:
     """The mask (h, w) bool of one picture, and its contrast in Delta E."""
     side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
     distance = _distance_to_border(rgb, side)
@@ -60,7 +63,7 @@ def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None) -> tuple[np.nd
     if seed.mean() < LEAST_AREA:
         seed = weighted > np.quantile(weighted, 0.8)
     seed = _one_piece(seed, side)
-    mask = _grabcut(rgb, seed, clipped, _otsu(clipped), prior, side)
+    mask = _grabcut(rgb, seed, clipped, _otsu(clipped), prior, side) if refine else seed
     mask = _one_piece(mask, side) if mask.any() else seed
     if not mask.any():
         mask = np.ones_like(mask)
