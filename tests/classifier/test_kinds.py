@@ -13,7 +13,8 @@ import fieldmark as fm
 from fieldmark.errors import FieldmarkError, ImageError, ModelError, TargetError
 from tests.support import kinds, models
 
-pytestmark = pytest.mark.every_backend
+# What compiles much on JAX runs on TensorFlow alone; all of it was seen to pass on torch too.
+everywhere = pytest.mark.every_backend
 
 SIGNED = fm.GradCAM(relu=False)
 
@@ -33,6 +34,7 @@ def check(kind: kinds.Kind, given: np.ndarray, cls: int = 1, **options: Any) -> 
     return clf
 
 
+@everywhere
 @pytest.mark.parametrize("functional", [False, True], ids=["Sequential", "functional"])
 def test_transfer_learning_with_augmentation_and_a_frozen_base(functional: bool) -> None:
     check(kinds.transfer(functional), 255 * np.random.default_rng(0).random((3, *kinds.SHAPE)).astype(np.float32))
@@ -62,10 +64,12 @@ def test_a_network_of_keras_applications_inside_a_model() -> None:
     assert clf.head.kind == "softmax"
 
 
+@everywhere
 def test_models_inside_models_inside_models() -> None:
     check(kinds.nested(), kinds.images())
 
 
+@everywhere
 def test_a_layer_used_twice_is_explained_at_the_call_that_is_named() -> None:
     kind = kinds.reused()
     clf = check(kind, kinds.images())
@@ -77,6 +81,7 @@ def test_a_layer_used_twice_is_explained_at_the_call_that_is_named() -> None:
 # Several inputs
 
 
+@everywhere
 @pytest.mark.parametrize("as_dict", [False, True], ids=["list", "dict"])
 def test_of_several_inputs_the_image_is_explained_and_the_others_stand_still(as_dict: bool) -> None:
     kind = kinds.several_inputs(as_dict)
@@ -88,6 +93,7 @@ def test_of_several_inputs_the_image_is_explained_and_the_others_stand_still(as_
     np.testing.assert_allclose(clf.predict(kinds.images()).probabilities, shown, atol=1e-5)
 
 
+@everywhere
 def test_another_value_for_a_fixed_input_costs_no_compilation() -> None:
     clf = fm.Classifier(kinds.several_inputs().model, fixed={"age": 0.5, "rest": np.zeros(4)})
     before, traces = clf.predict(kinds.images()).scores, clf.engine.passes.traces
@@ -113,6 +119,7 @@ def test_inputs_that_are_not_said_or_do_not_fit(fixed: Any, said: str) -> None:
         fm.Classifier(kinds.several_inputs().model, fixed=fixed)
 
 
+@everywhere
 def test_a_subclassed_model_of_several_arguments() -> None:
     inner, head = kinds.base(), keras.layers.Dense(kinds.CLASSES)
 
@@ -142,6 +149,7 @@ def test_of_several_outputs_one_is_chosen(as_dict: bool, output: Any) -> None:
         fm.Classifier(kind.model)
 
 
+@everywhere
 def test_logits_as_an_attribute_are_found() -> None:
     check(kinds.with_logits(), kinds.images())
 
@@ -176,6 +184,7 @@ def test_mixed_precision_gives_float32_maps_close_to_full_precision(policy: str)
         assert 0.8 < np.abs(got).max() / np.abs(wanted).max() < 1.25
 
 
+@everywhere
 def test_channels_first_is_explained_as_channels_last() -> None:
     turned, straight = (fm.Classifier(model) for model in kinds.channels_first())
     assert turned.input_shape == straight.input_shape == kinds.SHAPE
@@ -212,6 +221,7 @@ def test_grey_images_without_an_axis_for_channels() -> None:
 RANKED = {"signal": (kinds.signal, (48, 2)), "volume": (kinds.volume, (8, 10, 7, 2))}
 
 
+@everywhere
 @pytest.mark.parametrize("name", RANKED)
 def test_signals_and_volumes_have_maps_of_their_own_axes(name: str) -> None:
     build, shape = RANKED[name]

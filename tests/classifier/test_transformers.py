@@ -37,7 +37,6 @@ def test_a_grid_is_read_off_the_number_of_tokens(tokens: int, image: Any, maps: 
     assert all(grid.tokens == tokens for grid in grids(tokens, image, maps))
 
 
-@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ("options", "layer"),
     [
@@ -71,7 +70,6 @@ def test_a_pooled_transformers_map_is_its_closed_form() -> None:
     np.testing.assert_allclose(clf.engine.scores(IMAGES), maps.mean(axis=(1, 2)) @ kernel, atol=1e-4)
 
 
-@pytest.mark.every_backend
 def test_the_other_tokens_stay_when_a_map_is_replaced() -> None:
     clf = fm.Classifier(transformers.keras_vit(prefix=2))
     own = clf.engine.activations(IMAGES, "block0_norm1")
@@ -88,7 +86,7 @@ def test_the_other_tokens_stay_when_a_map_is_replaced() -> None:
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("place", [(0, 0), (1, 4), (3, 2)])
+@pytest.mark.parametrize("place", [(0, 0), (1, 4)])
 def test_a_planted_patch_is_found(place: tuple[int, int]) -> None:
     """The one bright patch is what the class token looks at: the map's largest value stands there."""
     image = np.random.default_rng(1).uniform(0, 0.2, (1, 32, 48, 1)).astype(np.float32)
