@@ -135,7 +135,10 @@ class ShardWriter:
         if self._writer is None and (self._waiting or always):
             self._file = open(self._path, "wb")  # noqa: SIM115 closed by finish or abandon
             schema = self.schema.with_metadata({ABOUT: json.dumps(self.about, default=str)})
-            self._writer = pa.parquet.ParquetWriter(self._file, schema, compression="zstd", compression_level=1)
+            words = [field.name for field in schema if pa.types.is_string(field.type)]  # one of floats is larger
+            self._writer = pa.parquet.ParquetWriter(
+                self._file, schema, compression="zstd", compression_level=1, use_dictionary=words
+            )
         if self._waiting:
             table = pa.concat_tables(self._waiting)
             self._waiting.clear()
