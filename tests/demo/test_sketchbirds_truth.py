@@ -50,7 +50,7 @@ def test_marks_that_a_class_has_are_asked_by_removal_and_others_by_adding(truth:
 
 def test_the_network_goes_by_marks_and_the_rest_is_ignored(truth: Truth) -> None:
     relied = sum(len(truth.relied(label)) for label in range(8))
-    assert relied >= 10  # of 16: with two marks, one is sometimes enough
+    assert relied >= 8  # of 16: with two marks, one is sometimes enough
     assert all(truth.relied(label) <= TWO.marks[label] for label in range(8))
     assert not any(truth.relied(label) & truth.ignored(label) for label in range(8))
     assert np.nanmean(truth.swapped) > 0.95
