@@ -228,7 +228,7 @@ def test_a_torch_loop_is_left_as_it_was(tmp_path: Path) -> None:
             loss = torch.nn.functional.cross_entropy(model(x), y)
             loss.backward()
             if seen is not None:  # between backward and step, the worst of moments
-                seen.step(epoch, loss=float(loss))
+                seen.step(epoch, loss=loss)  # as it is, with its graph
             assert model.training
             assert all(module.training for module in model.modules())
             optimizer.step()
@@ -239,4 +239,5 @@ def test_a_torch_loop_is_left_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(followed, plain, strict=True))
     assert torch.equal(stream, expected)
     assert len({float(epoch.attributions[0].scores.sum()) for epoch in seen.history}) == 3
+    assert "loss 0." in seen.history[0].title
     seen.film(tmp_path / "torch.webp")

@@ -112,7 +112,7 @@ class Recorder:
         if self.classifier is None:
             raise FieldmarkError("Recorder: expected the network: Recorder(images, classifier=fm.Classifier(model))")
         made, _ = explain_all(self.classifier, self.images, self.target, self.explainers)
-        numbers = {key: float(value) for key, value in (logs or {}).items() if np.ndim(value) == 0}
+        numbers = {key: _number(value) for key, value in (logs or {}).items() if np.ndim(value) == 0}
         seen = Epoch(int(epoch), numbers, tuple(made))
         self.history.append(seen)
         if self.out is not None:
@@ -169,6 +169,11 @@ class Recorder:
             write()
         except (OutputError, OSError) as error:
             warnings.warn(f"{error}; training goes on", UserWarning, stacklevel=4)
+
+
+def _number(value: Any) -> float:
+    """A number of a log, which may still hang on a torch graph."""
+    return float(value.detach() if hasattr(value, "detach") else value)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:
