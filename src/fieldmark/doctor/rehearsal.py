@@ -85,6 +85,7 @@ class Rehearsal:
 
         names = (at,) if isinstance(at, str) else tuple(at)
         scores = self._few(x)
+        self._refuse()
         weights = apply_rule(target, scores)
         if surgery is not None:
             self._timed(lambda: self._traceable(x, surgery))
@@ -111,6 +112,7 @@ class Rehearsal:
     ) -> Any:
         from fieldmark.classifier.path_gradients import PathGradient
 
+        self._refuse()
         self.count.forward += len(x)
         self.count.gradient += len(x) * path.samples
         scores = self._few(x)
@@ -123,6 +125,7 @@ class Rehearsal:
     def feature_gradients(self, x: np.ndarray, layer: str, directions: np.ndarray) -> Any:
         from fieldmark.classifier.feature_gradients import FeatureGradient
 
+        self._refuse()
         self.count.gradient += len(x)
         return FeatureGradient(self._noise(*x.shape), self._noise(len(x)))
 
@@ -141,6 +144,11 @@ class Rehearsal:
         self.real += took
         self.tail_row = min(self.tail_row, took / len(x))
         return np.asarray(found)
+
+    def _refuse(self) -> None:
+        from fieldmark.classifier.subject import refuse_opaque
+
+        refuse_opaque(self.engine.subject)
 
     # What it answers with
 
