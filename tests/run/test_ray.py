@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason=
 COUNT = 240
 
 
-def on_a_cluster(*arguments: object, timeout: float = 240) -> dict[str, Any]:
+def on_a_cluster(*arguments: object, timeout: float = 420) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RAY_ADDRESS": ""}
     done = subprocess.run(
         [sys.executable, "-m", "tests.run.ray_cluster", *map(str, arguments)],
