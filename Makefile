@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench docs parity zoo clean
+.PHONY: help demo test lint types bench docs parity zoo test-matrix fuzz clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
@@ -24,6 +24,8 @@ help:
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
 	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
 	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
+	@echo "make test-matrix  the tests on the oldest and newest versions promised; writes docs/versions.md"
+	@echo "make fuzz    1000 damaged files through the command line"
 	@echo "make clean   remove the environments and what they built"
 
 demo: $(VENV)/.demo
@@ -60,6 +62,13 @@ docs: $(VENV)/.dev
 	rm -rf site
 	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet --builder html docs site
 	@echo "site/index.html"
+
+# Each environment is built, tested and removed; frameworks are large, so this takes half an hour and a network.
+test-matrix: $(BIN)/python
+	$(BIN)/python tests/matrix/run.py --again $(MATRIX)
+
+fuzz: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(BIN)/python -W ignore -m tests.messages.fuzz --count $(or $(COUNT),1000)
 
 clean:
 	rm -rf $(VENV) $(PEERS_VENV) build dist demo-out site bench.json

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fieldmark.classifier.apart import try_apart
 from fieldmark.classifier.user_code import one_line
 from fieldmark.errors import ModelError
 
@@ -26,6 +27,8 @@ _OWN_MODULES = re.compile(
     r"keras(\.src)?(\.(activations|applications|constraints|dtype_policies|initializers|layers|losses|metrics|models|"
     r"mixed_precision|ops|optimizers|quantizers|random|regularizers)(\.\w+)*)?"
 )
+_MOST_NUMBER = 2**16  # no layer is wider than this, unless the file is as large
+_MOST_UNPACKED, _MOST_RATIO = 2**28, 100  # bytes, and times the size of the file: Keras stores weights as they are
 _MODULE_ADVICE = "write a function that builds it, and give module:function as the model"
 
 
@@ -36,7 +39,10 @@ def load_file(path: Path, trust_model_code: bool = False) -> Any:
     `trust_model_code`).
     """
     _check_kind(path)
+    if path.suffix.lower() != ".keras":
+        try_apart(path)
     described = _from_zip(path) if path.suffix.lower() == ".keras" else _from_hdf5(path)
+    _check_sizes(path, described)
     carried, foreign = ([], []) if trust_model_code else _code_in(described)
     if carried:
         raise ModelError(
@@ -45,6 +51,8 @@ def load_file(path: Path, trust_model_code: bool = False) -> Any:
         )
     if foreign:
         raise ModelError(f"{path}: needs {foreign[0]}, which is no building block of Keras's own; {_MODULE_ADVICE}")
+    if path.suffix.lower() == ".keras":
+        try_apart(path)
     import keras
 
     try:
@@ -89,6 +97,7 @@ def _is_torch(path: Path, start: bytes) -> bool:
 def _from_zip(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_unpacked(path, sum(member.file_size for member in archive.infolist()))
             if archive.getinfo("config.json").file_size > _MOST_JSON:
                 raise ModelError(f"{path}: its config.json is larger than any model's; it is no model to trust")
             return json.loads(archive.read("config.json"))
@@ -98,6 +107,36 @@ def _from_zip(path: Path) -> Any:
         raise
     except Exception:  # BadZipFile, and what broken members and JSON raise
         raise ModelError(f"{path}: no .keras file, or a truncated or damaged one; get a whole copy of it") from None
+
+
+def _check_unpacked(path: Path, size: int) -> None:
+    """Refuse a file that unpacks to far more than it weighs."""
+    if size > _MOST_UNPACKED and size > _MOST_RATIO * path.stat().st_size:
+        raise ModelError(f"{path}: unpacks to {size / 1e9:.1f} GB, far more than it weighs; it is no model to trust")
+
+
+def _check_sizes(path: Path, described: Any) -> None:
+    """Refuse numbers that the weights in a file of this size cannot bear out, before memory is taken for them."""
+    most = max(_MOST_NUMBER, path.stat().st_size)
+    for node in _objects(described):
+        for key, value in _numbers(node.get("config")):
+            if abs(value) > most and "seed" not in key:
+                kind = str(node["class_name"])
+                raise ModelError(
+                    f"{path}: a {kind} says {key}={value}, too much for a file of this size; it is damaged"
+                )
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int]]:
+    """The whole numbers in a description, with the key each stands under; not those of other objects within."""
+    if isinstance(value, int):
+        yield key, value
+    elif isinstance(value, dict) and "class_name" not in value:
+        for name, child in value.items():
+            yield from _numbers(child, str(name))
+    elif isinstance(value, list) and len(value) < 100:
+        for child in value:
+            yield from _numbers(child, key)
 
 
 def _from_hdf5(path: Path) -> Any:

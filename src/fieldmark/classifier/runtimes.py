@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldmark.classifier.apart import try_apart
 from fieldmark.errors import ModelError
 
 SUFFIXES = (".onnx", ".tflite")
@@ -33,6 +34,7 @@ def load_function(path: Path) -> OnnxFunction | TFLiteFunction:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
     if not path.is_file() or size == 0:
         raise ModelError(f"{path}: expected a model file, received {'an empty file' if path.is_file() else 'a folder'}")
+    try_apart(path)
     return OnnxFunction(path) if path.suffix.lower() == ".onnx" else TFLiteFunction(path)
 
 
