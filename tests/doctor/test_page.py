@@ -34,14 +34,15 @@ def test_every_kind_of_model_has_a_page() -> None:
         brief = examine(fm.Classifier(known.model), known.images(3), brief=True)
         assert brief.choices[0].value == known.layer, name
         assert "logit" in brief.choices[1].value + brief.choices[1].reason, name
-        assert brief.warnings == (), name
+        # random weights may say nearly the same of noise, which is then true
+        assert {finding.code for finding in brief.warnings} <= {"constant"}, name
 
 
 @pytest.mark.every_backend
 def test_one_model_in_full() -> None:
     known = models.around_base()
     full = fm.Classifier(known.model).doctor(known.images(2))
-    assert full.warnings == ()
+    assert {finding.code for finding in full.warnings} <= {"constant"}
     assert {each.name for each in full.methods} == {each.__name__ for each in fm.EXPLAINERS}
     assert all(each.fits and each.passes and each.seconds is not None for each in full.methods)
 
