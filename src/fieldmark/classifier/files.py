@@ -7,6 +7,7 @@ of Keras differ in what their safe mode lets through (Lambda layers in `.h5`, fu
 from __future__ import annotations
 
 import json
+import random
 import re
 import warnings
 import zipfile
@@ -55,12 +56,15 @@ def load_file(path: Path, trust_model_code: bool = False) -> Any:
         try_apart(path)
     import keras
 
+    drawn = random.getstate()  # Keras draws a seed for every layer it makes
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about optimizers and training, which nobody needs here
             return keras.saving.load_model(path, compile=False, safe_mode=not trust_model_code)
     except Exception as error:
         raise ModelError(f"{path}: Keras cannot load it: {_shortened(one_line(error))}") from error
+    finally:
+        random.setstate(drawn)
 
 
 def _check_kind(path: Path) -> None:
