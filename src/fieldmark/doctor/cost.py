@@ -19,6 +19,7 @@ from fieldmark.targets import Resolved, Rule
 ROWS = 8  # in the timed batch
 SLOW = 1.0  # seconds a pass: then one row has to stand for a batch
 GRADIENT = 2.0  # forward passes that a gradient is taken to cost where none was timed
+BRIEF, MOST_RATIO = 1e-3, 4.0  # seconds a row; what a gradient costs at most, in forward passes
 DEPENDS = ("ScoreCAM", "AblationCAM")  # their passes are the channels that are not flat in this image
 
 
@@ -94,7 +95,8 @@ def price_all(
 
 def price(name: str, summary: str, count: Count, tail: float, speed: Speed | None, bound: bool) -> Method:
     """Rows into forward passes, and into seconds where these were measured."""
-    ratio = GRADIENT if speed is None else speed.gradient / speed.row
+    # A pass of microseconds is all overhead, and says nothing about how much work a gradient is.
+    ratio = GRADIENT if speed is None or speed.row < BRIEF else min(MOST_RATIO, speed.gradient / speed.row)
     share = 1.0 if speed is None or not np.isfinite(tail) else min(1.0, tail / speed.image)
     passes = count.forward + count.masked + count.shallow + ratio * count.gradient + share * count.tail
     if speed is None:
