@@ -146,8 +146,6 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
             yield
 
     def run(x: Any) -> Any:
-        if not subject.built:
-            subject.call(x)  # building may call layers several times, and none of that is the pass
         calls.clear()
         counts.clear()
         ends.clear()
@@ -161,6 +159,8 @@ def record(subject: Subject, shape: tuple[int, ...]) -> Record:
     fed = (shape[-1], *shape[:-1]) if subject.channels_first else shape
     try:
         with autodiff.quiet(), subject.inference():
+            if not subject.built:  # outside of any trace; building may call layers several times, which is no pass
+                subject.call(keras.ops.zeros((1, *fed), "float32"))
             if subject.opaque:
                 run(keras.ops.zeros((1, *fed), "float32"))
             else:
