@@ -160,8 +160,8 @@ def table(results: list[dict[str, Any]]) -> str:
             "bounds of `pyproject.toml`, the newest what the package index had on the day.",
             "",
             f"Promised: Python {project['requires-python']}, "
-            + ", ".join(dict.fromkeys(each.split(";")[0].strip() for each in bounds))
-            + ".",
+            + ", ".join(each.split(";")[0].strip() for each in bounds[:5]),
+            "and more of the kind; " + ", ".join(dict.fromkeys(e.split(";")[0].strip() for e in bounds[-4:])) + ".",
             "",
             "| environment | Python | versions | backend | tests |",
             "|---|---|---|---|---|",
