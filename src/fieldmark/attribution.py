@@ -179,7 +179,7 @@ class Attribution:
     def load(cls, path: str | os.PathLike[str]) -> Attribution:
         """Read what `save` wrote. Raises FieldmarkError when the file is missing, damaged or of another version."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # a damaged one is closed too
                 header = json.loads(str(file["header"]))
                 if header["format"] != FORMAT:
                     raise FieldmarkError(
