@@ -277,7 +277,8 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
 
 def test_commands_that_are_typed_wrong(command: Command) -> None:
     assert command("explian").line == "no such command 'explian'. Did you mean 'explain'?; see: fieldmark --help"
-    assert command("explain").line == "missing argument 'MODEL'; see: fieldmark explain --help"
+    missing = command("explain").line  # versions of typer name one of the two
+    assert missing in [f"missing argument '{name}'; see: fieldmark explain --help" for name in ("MODEL", "IMAGES...")]
     line = command("explain", "m", "i", "--methd", "x").line
     assert line.startswith("no such option: --methd")
     assert line.endswith("; see: fieldmark explain --help")

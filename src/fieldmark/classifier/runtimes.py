@@ -51,7 +51,7 @@ class OnnxFunction:
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
         except Exception as error:
             raise ModelError(f"{path}: onnxruntime cannot load it ({_said(error)}); get a whole copy of it") from None
         self.name = path.name
