@@ -31,13 +31,9 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/fieldmark demo --out demo-out
 
-# One process a backend, as Keras fixes its backend when it is imported. All three run, then any failure fails the target.
+# One process a backend, as Keras fixes its backend when it is imported; two run at a time.
 test: $(VENV)/.dev
-	@failed=; for backend in $(BACKENDS); do \
-	  echo; echo "== tests on $$backend"; \
-	  KERAS_BACKEND=$$backend $(BIN)/python -m pytest $(PYTEST_ARGS) || failed="$$failed $$backend"; \
-	done; \
-	[ -z "$$failed" ] || { echo "tests failed on:$$failed"; exit 1; }
+	@$(BIN)/python tests/every_backend.py $(BACKENDS) -- $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
