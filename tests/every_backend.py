@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from threading import Thread
 from typing import IO
 
-
 NO_TESTS = 5  # of those asked for belong to this backend
 
 
