@@ -27,6 +27,7 @@ class Norm:
     kind: str
     gamma: np.ndarray
     beta: np.ndarray
+    stored: np.ndarray  # by how much epsilon makes the output less than standard: the root of variance / (it + epsilon)
 
     @property
     def telling(self) -> np.ndarray:
@@ -108,11 +109,14 @@ def _norm(call: Call) -> Norm:
     layer = call.layer
     gamma = next((getattr(layer, n) for n in ("gamma", "weight") if getattr(layer, n, None) is not None), None)
     beta = next((getattr(layer, n) for n in ("beta", "bias") if getattr(layer, n, None) is not None), None)
+    epsilon = next((float(getattr(layer, n)) for n in ("epsilon", "eps") if getattr(layer, n, None) is not None), 0.0)
+    variance = np.maximum(found[1].astype(np.float64), np.finfo(np.float32).tiny)
     return Norm(
         call.name,
         call.kind,
         np.ones(size, np.float32) if gamma is None else _array(gamma).ravel(),
         np.zeros(size, np.float32) if beta is None else _array(beta).ravel(),
+        np.sqrt(variance / (variance + epsilon)).astype(np.float32),
     )
 
 

@@ -142,7 +142,7 @@ class Looker:
         assert norm is not None
         if value.shape[-1] != len(norm.gamma):
             return {}
-        gamma = np.where(norm.telling, norm.gamma, 1).astype(np.float32)
+        gamma = np.where(norm.telling, norm.gamma * norm.stored, 1).astype(np.float32)
         standard = (value - ops.convert_to_tensor(norm.beta)) / ops.convert_to_tensor(gamma)
         axes = tuple(range(1, len(value.shape) - 1))
         square = ops.square(standard)

@@ -18,8 +18,8 @@ class GuidedBackprop:
     """Gradients that pass a ReLU backwards only where they are positive and so was its input [springenberg2015].
 
     Behind each ReLU R <- 1[f > 0] 1[R > 0] R. Sharp edges, but hardly specific to a class: believe it only where
-    another method agrees [adebayo2018]. Every ReLU counts that is a layer, with an upper limit or without, is fused into
-    a Keras layer (`activation="relu"`), or is called as a function inside a torch `forward`.
+    another method agrees [adebayo2018]. Every ReLU counts that is a layer, with an upper limit or without, is fused
+    into a Keras layer (`activation="relu"`), or is called as a function inside a torch `forward`.
 
     channels  as in Gradients
 
