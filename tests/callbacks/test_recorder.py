@@ -91,7 +91,10 @@ def test_strengths_of_epochs_compare_on_request(tmp_path: Path) -> None:
     weak = follow.figure(follow.history[0], limit=limits)
     assert f"full colour at {limits[0]:.3g}" in words(weak)
     own, shared = follow.film(tmp_path / "own.png"), follow.film(tmp_path / "shared.png", shared_scale=True)
-    first = [np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (own, shared)]
+    first = []
+    for path in (own, shared):
+        with Image.open(path) as film:
+            first.append(np.asarray(film.convert("RGB")).astype(int))
     assert np.ptp(first[0], axis=-1).sum() > np.ptp(first[1], axis=-1).sum()
 
 

@@ -110,7 +110,7 @@ def test_predictions_show_their_most_probable_classes_with_bars() -> None:
     page = Reader(predictions(2, 9)._repr_html_())
     assert "2 image(s), 9 classes; probabilities: softmax" in page.text
     assert "90.0 %" in page.text
-    widths = [float(width) for width in re.findall(r"width:([\d.]+)em", predictions(2, 9)._repr_html_())]
+    widths = [float(width) for width in re.findall(r"(?<!-)width:([\d.]+)em", predictions(2, 9)._repr_html_())]
     assert len(widths) == 2 * 5
     assert widths[0] == pytest.approx(6 * 0.9)
     assert Reader(predictions(0)._repr_html_()).text.startswith("0 image(s)")
