@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench docs parity zoo test-matrix fuzz clean
+.PHONY: help demo test lint types bench docs parity zoo test-matrix test-ray fuzz clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
@@ -25,6 +25,7 @@ help:
 	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
 	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
 	@echo "make test-matrix  the tests on the oldest and newest versions promised; writes docs/versions.md"
+	@echo "make test-ray  a run on a cluster of several nodes, one of them lost"
 	@echo "make fuzz    1000 damaged files through the command line"
 	@echo "make clean   remove the environments and what they built"
 
@@ -62,6 +63,10 @@ docs: $(VENV)/.dev
 # Each environment is built, tested and removed; frameworks are large, so this takes half an hour and a network.
 test-matrix: $(BIN)/python
 	$(BIN)/python tests/matrix/run.py --again $(MATRIX)
+
+# A run on a cluster of several nodes on this machine, with a worker and a node killed half-way: minutes.
+test-ray: $(VENV)/.dev
+	FIELDMARK_RAY=1 KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/run/test_ray.py -q
 
 fuzz: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(BIN)/python -W ignore -m tests.messages.fuzz --count $(or $(COUNT),1000)

@@ -34,6 +34,9 @@ def on_a_cluster(*arguments: object, timeout: float = 420) -> dict[str, Any]:
     return json.loads(lines[0].removeprefix("RESULT"))
 
 
+@pytest.mark.skipif(
+    "FIELDMARK_RAY" not in os.environ, reason="a cluster of several nodes takes minutes on two cores: make test-ray"
+)
 def test_a_lost_worker_and_a_lost_node_change_nothing(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     found = on_a_cluster(tmp_path_factory.mktemp("ray"), here)
     assert found["killed"][0] == "worker"
