@@ -160,6 +160,21 @@ def test_the_key_asks_few_questions_and_leaves_no_thin_answers() -> None:
     walk(tree, 0)
 
 
+def test_the_key_asks_nothing_whose_answer_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    classes = np.repeat([0, 1], [60, 30])
+    numbers = rng.normal(0, 1, (90, 4)) + 0.8 * classes[:, None]
+
+    def walk(node: keys.Node) -> None:
+        if node.feature >= 0:
+            assert node.yes.feature >= 0 or node.no.feature >= 0 or node.yes.answer != node.no.answer
+            walk(node.yes)
+            walk(node.no)
+
+    for seed in range(5):
+        walk(keys.grow(numbers[rng.permutation(90)], np.random.default_rng(seed).permutation(classes), 2))
+
+
 def test_a_key_without_numbers_says_the_commonest_class() -> None:
     tree = keys.grow(np.zeros((20, 0)), np.repeat([1, 2], [14, 6]), 3)
     assert (keys.answers(tree, np.zeros((5, 0))) == 1).all()

@@ -37,8 +37,8 @@ class Effect:
     flips, control_flips share of pictures that are then called something else
     p                    of the paired sign-flip test, mark against control
     swapped, swap_control share of pictures of other classes that become this class when their own marks are erased
-                         and this one is put in; and when the same region of another class's picture is put in
-    added, add_control   the same without erasing
+                         and all marks of this class put in; and when the same places of another class's are put in
+    added, add_control   the same of this mark alone, without erasing
     """
 
     n: int
@@ -170,11 +170,13 @@ class _Bench:
             if source is None:
                 continue
             region = region_of(self.studio, mark, int(i))
-            base = None
+            whole, base = region, None
             for other in self.marks:
                 if other.cls == self.said.predicted[i]:
                     base = self._without(int(i), other, base)
-            swaps.append(self.studio.with_part_of(int(i), source, region, base))
+                elif other.cls == mark.cls:
+                    whole = whole | region_of(self.studio, other, int(i))
+            swaps.append(self.studio.with_part_of(int(i), source, whole, base))
             adds.append(self.studio.with_part_of(int(i), source, region))
         return self._share(swaps, mark.cls), self._share(adds, mark.cls)
 

@@ -99,4 +99,6 @@ def _frozen(leaf: _Leaf, classes: np.ndarray, count: int) -> Node:
     assert leaf.yes is not None
     assert leaf.no is not None
     yes, no = _frozen(leaf.yes, classes, count), _frozen(leaf.no, classes, count)
+    if yes.feature < 0 and no.feature < 0 and yes.answer == no.answer:
+        return Node(yes.answer, counts)  # a question whose answer changes nothing
     return Node(int(counts.argmax()), counts, leaf.feature, leaf.threshold, yes, no)
