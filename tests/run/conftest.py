@@ -9,28 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.command import COLOURS, Command, colour_model, modules_forgotten, photo
+from tests.cli.conftest import command, model_file
+from tests.support.command import COLOURS, modules_forgotten, photo
+
+__all__ = ["command", "here", "model_file"]
 
 PHOTOS = 30
 
 
-@pytest.fixture(scope="session")
-def colours_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run-model") / "model.keras"
-    colour_model().save(path)
-    return path
-
-
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
-
-
-@pytest.fixture
-def here(tmp_path: Path, colours_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder: model.keras, labels.txt, and photos/ with 30 PNGs, number i of colour i % 3."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.keras").write_bytes(colours_file.read_bytes())
+    (tmp_path / "model.keras").write_bytes(model_file.read_bytes())
     (tmp_path / "labels.txt").write_text("\n".join(COLOURS))
     rng = np.random.default_rng(0)
     for number in range(PHOTOS):
