@@ -24,10 +24,15 @@ SUFFIXES = ".jpg, .jpeg, .png, .webp, .gif, .bmp, .tif, .tiff, .ppm, .pgm, .avif
 def refusal(here: Path, command: Command) -> Callable[..., str]:
     """The line for `fieldmark explain ...`, after which the folder is as it was."""
 
+    def files() -> dict[Path, int]:
+        """All but what Python itself keeps of a module that it imports."""
+        every = (path for path in here.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+        return {path: path.stat().st_mtime_ns for path in every}
+
     def said(*arguments: object) -> str:
-        before = {path: path.stat().st_mtime_ns for path in here.rglob("*") if path.is_file()}
+        before = files()
         line = command("explain", *arguments).line
-        assert {path: path.stat().st_mtime_ns for path in here.rglob("*") if path.is_file()} == before
+        assert files() == before
         assert not (here / "fieldmark-out").exists()
         return line
 
