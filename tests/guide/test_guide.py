@@ -147,3 +147,32 @@ def test_thirteen_channels_are_refused() -> None:
     model = keras.Sequential([keras.Input((32, 32, 13)), keras.layers.Flatten(), keras.layers.Dense(2)])
     with pytest.raises(ImageError, match="1, 3 or 4 channels, received 13"):
         fm.FieldGuide.from_images(fm.Classifier(model), np.zeros((30, 32, 32, 13), np.uint8))
+
+
+def test_the_command_reads_folders_of_classes_and_writes_everything(
+    classifier: fm.Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    from fieldmark.cli import run
+
+    images, labels = boxes(per_class=14, seed=5)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = tmp_path / "photos" / NAMES[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    classifier.model.save(tmp_path / "model.keras")
+    asked = ["guide", str(tmp_path / "model.keras"), str(tmp_path / "photos"), "--labels", ",".join(NAMES), "--quiz"]
+    assert run([*asked, "--json", "--out", str(tmp_path / "out")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "guide.html",
+        "guide.pdf",
+        "guide.json",
+        "quiz.html",
+    }
+    assert {mark["classes"][0] for mark in said["marks"] if mark["accepted"]} == {"red", "blue", "yellow"}
+    assert run([*asked, "--ends", "head"]) == 2
+    assert capsys.readouterr().err == "fieldmark: --ends 'head': expected two names, as head,tail\n"
+    made = fm.FieldGuide.from_images(classifier, [tmp_path / "photos" / "red"])  # one class: refused at once
+    assert "expected 2 classes or more" in made.verdict

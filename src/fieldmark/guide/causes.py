@@ -173,18 +173,12 @@ class _Bench:
             whole, base = region, None
             for other in self.marks:
                 if other.cls == self.said.predicted[i]:
-                    base = self._without(int(i), other, base)
+                    base = self.studio.erased(int(i), region_of(self.studio, other, int(i)), "inpaint", base=base)
                 elif other.cls == mark.cls:
                     whole = whole | region_of(self.studio, other, int(i))
             swaps.append(self.studio.with_part_of(int(i), source, whole, base))
             adds.append(self.studio.with_part_of(int(i), source, region))
         return self._share(swaps, mark.cls), self._share(adds, mark.cls)
-
-    def _without(self, index: int, mark: Candidate, base: np.ndarray | None) -> np.ndarray:
-        from fieldmark.guide.edits import inpainted
-
-        region = region_of(self.studio, mark, index)
-        return self.studio._blend(index, region, inpainted(self.studio.pictures.rgb[index], region), base)
 
     def _source(self, mark: Candidate, index: int, sources: np.ndarray | None) -> int | None:
         pool = sources

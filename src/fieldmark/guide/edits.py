@@ -30,16 +30,21 @@ class Studio:
         laid = from_canvas(plate, self.placed.poses, index, self.pictures.shape)
         return laid >= level * float(plate.max())
 
-    def erased(self, index: int, region: np.ndarray, fill: str, donor: int | None = None) -> np.ndarray:
-        """(H, W, c): one image with a region (h, w) bool filled by what is around it, or by a donor's picture."""
+    def erased(
+        self, index: int, region: np.ndarray, fill: str, donor: int | None = None, base: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(H, W, c): image `index` (or an edit of it, `base`) with a region (h, w) bool filled.
+
+        By what is around it ("inpaint", "blur"), or by the picture of a donor, where there is one.
+        """
         rgb = self.pictures.rgb[index]
         if fill == "donor" and donor is not None:
-            return self._blend(index, region, self.borrowed(index, donor, region))
+            return self._blend(index, region, self.borrowed(index, donor), base)
         if fill == "blur":
-            return self._blend(index, region, blurred_into(rgb, region))
-        return self._blend(index, region, inpainted(rgb, region))
+            return self._blend(index, region, blurred_into(rgb, region), base)
+        return self._blend(index, region, inpainted(rgb, region), base)
 
-    def borrowed(self, index: int, source: int, region: np.ndarray) -> np.ndarray:
+    def borrowed(self, index: int, source: int) -> np.ndarray:
         """(h, w, 3) the source's picture laid over picture `index`; body colours become those of its body."""
         poses = self.placed.poses
         lab = cv2.warpAffine(
@@ -56,7 +61,7 @@ class Studio:
 
     def with_part_of(self, index: int, source: int, region: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
         """(H, W, c): image `index` (or an edit of it, `base`) with the region (h, w) bool taken from the source."""
-        return self._blend(index, region, self.borrowed(index, source, region), base)
+        return self._blend(index, region, self.borrowed(index, source), base)
 
     def _blend(self, index: int, region: np.ndarray, fill: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
         given = self.images[index]

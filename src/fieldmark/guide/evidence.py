@@ -55,6 +55,5 @@ def evidence(classifier: Classifier, images: np.ndarray, said: Said, pictures: P
 
 
 def _at_working_size(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-
     shaped = resized(values, shape)
     return cv2.GaussianBlur(shaped, (0, 0), SMOOTH * float(np.sqrt(shape[0] * shape[1])))

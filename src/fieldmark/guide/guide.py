@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from fieldmark.classifier import Classifier
+from fieldmark.classifier.sizes import check_file_channels, image_shape
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
 from fieldmark.guide.pictures import require_visible
 from fieldmark.guide.split import split_by_prediction
 from fieldmark.guide.verdict import REDUCIBLE
-from fieldmark.images import check_images
+from fieldmark.images import check_images, find_images, read_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,7 @@ def _read(classifier: Classifier, images: Any) -> np.ndarray:
     if isinstance(images, (str, Path)) or (
         isinstance(images, (list, tuple)) and images and isinstance(images[0], (str, Path))
     ):
-        from fieldmark.images import find_images, read_images
-
-        height, width, channels = (*(classifier.input_shape or (None, None, None)),)
-        files = find_images(images)
-        return read_images(files, (height or 224, width or 224), channels or 3)
+        height, width, channels = image_shape(classifier, None)
+        check_file_channels(classifier, channels)
+        return read_images(find_images(images), (height, width), channels)
     return check_images(images, classifier.input_shape if classifier.preprocess is None else None)

@@ -77,18 +77,9 @@ class Making:
         marks = self._marks(studio, table, candidates, chosen, facing)
         fidelity, tree, says = self._fidelity(candidates, chosen, table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
-        key = Key(
-            labels,
-            tree,
-            tuple(chosen),
-            tuple(
-                question(word, facing.where(nearest(mark.plate, table.places)))
-                for mark, word in zip(candidates, chosen, strict=True)
-            ),
-            frame,
-            shared,
-            self.images.shape[1:],
-        )
+        where = [facing.where(nearest(mark.plate, table.places)) for mark in candidates]
+        asked = tuple(question(word, place) for word, place in zip(chosen, where, strict=True))
+        key = Key(labels, tree, tuple(chosen), asked, frame, shared, self.images.shape[1:])
         steady = stability(regions, candidates, predicted, placed.poses, table.bodies, seed=self.seed)
         proved = len({m.classes[0] for m in marks if m.accepted}) / max(len(groups), 1)
         found = Findings(fidelity.described, share, proved, steady)

@@ -57,7 +57,7 @@ def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool =
     side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
     distance = _distance_to_border(rgb, side)
     clipped = np.minimum(distance, CLIP)
-    weighted = clipped * _centred(rgb.shape[:2], side)
+    weighted = clipped * _centred(rgb.shape[:2])
     threshold = _otsu(weighted)
     seed = weighted > threshold
     if seed.mean() < LEAST_AREA:
@@ -128,7 +128,7 @@ def _palette(colours: np.ndarray) -> np.ndarray:
     return centres[commonest[:needed]].astype(np.float32)
 
 
-def _centred(shape: tuple[int, ...], side: float) -> np.ndarray:
+def _centred(shape: tuple[int, ...]) -> np.ndarray:
     y, x = np.mgrid[: shape[0], : shape[1]]
     squared = ((y - (shape[0] - 1) / 2) / shape[0]) ** 2 + ((x - (shape[1] - 1) / 2) / shape[1]) ** 2
     return np.exp(-squared / (2 * CENTRE**2))

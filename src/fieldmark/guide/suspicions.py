@@ -12,7 +12,6 @@ from fieldmark.guide.marks import Candidate
 from fieldmark.guide.naming import what
 
 OUTSIDE = 0.3  # of a mark on the object: less and it is not a mark of the object
-BORDER = 0.06  # of the side: the rim of a picture
 
 
 def suspicions(marks: Sequence[Mark], candidates: Sequence[Candidate], studio: Studio) -> tuple[str, ...]:

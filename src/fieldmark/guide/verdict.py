@@ -79,8 +79,8 @@ def stability(
         return 0.0
     found = []
     for _ in range(rounds):
-        drawn = np.unique(rng.choice(images, len(images)))
-        own = [region for region in regions if region.image in set(drawn.tolist())]
+        drawn = set(rng.choice(images, len(images)).tolist())
+        own = [region for region in regions if region.image in drawn]
         found.append(jaccard(marks, find_marks(own, predicted, poses, bodies)))
     return float(np.mean(found))
 

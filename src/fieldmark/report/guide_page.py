@@ -19,7 +19,6 @@ from fieldmark.guide.mark import Mark, Picture
 from fieldmark.report.html import _asset, _digest, templates, write_atomically
 
 CROPS = 4  # pictures of a mark on its plate
-GALLERY = 60  # pictures on which key and network part
 STYLES = ("guide.css",)
 
 
@@ -31,7 +30,7 @@ def write_guide(guide: FieldGuide, path: Path) -> Path:
         guide=guide,
         plates=[plate(guide, name) for name in guide.plates],
         steps=[] if guide.key is None else guide.key.couplets(),
-        parted=[shown(guide.pictures[i]) for i in guide.parted if i in guide.pictures][:GALLERY],
+        parted=[shown(guide.pictures[i]) for i in guide.parted if i in guide.pictures],
         style=style,
         policy=f"default-src 'none'; img-src data:; style-src {_digest(style)}; base-uri 'none'; form-action 'none'",
         version=fieldmark.__version__,
