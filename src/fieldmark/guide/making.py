@@ -13,7 +13,7 @@ from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.causes import accepted, examine, region_of
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, evidence
-from fieldmark.guide.frame import learn_frame
+from fieldmark.guide.frame import Frame, Placed, learn_frame
 from fieldmark.guide.key import Node, answers
 from fieldmark.guide.mark import Example, Fidelity, Key, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
@@ -35,6 +35,34 @@ EXAMPLES = 6  # pictures a mark that the guide keeps
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """What the images show whatever a network says of them: the pictures, and their objects in a frame."""
+
+    pictures: Pictures
+    frame: Frame
+    placed: Placed
+
+    @classmethod
+    def of(cls, images: np.ndarray, rows: np.ndarray) -> Seen:
+        """The frame is learned from `rows` of the images (n, h, w, c)."""
+        pictures = Pictures.of(images)
+        frame = learn_frame(_some(pictures, rows))
+        return cls(pictures, frame, frame.place(pictures))
+
+
+@dataclass(frozen=True, eq=False)
+class LaidOut:
+    """All that marks are looked for in; `groups` are the discovery pictures of each class."""
+
+    frame: Frame
+    shared: np.ndarray
+    groups: dict[int, np.ndarray]
+    table: Table
+    studio: Studio
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Making:
     """All that a guide is made from."""
 
@@ -45,20 +73,28 @@ class Making:
     left_out: tuple[str, ...]
     ends: tuple[str, str] | None
     seed: int
+    seen: Seen | None = None  # of these images, where another guide has it already
 
     def guide(self, cls: type[FieldGuide]) -> FieldGuide:
-        labels = tuple(self.classifier.labels)
-        pictures = Pictures.of(self.images)
-        discover = self.split.discover
-        frame = learn_frame(_some(pictures, discover))
-        placed = frame.place(pictures)
-        outline = to_canvas(placed.objects.masks[discover].astype(np.float32), placed.poses.select(discover), CANVAS)
+        return self.from_laid_out(cls, self.lay_out())
+
+    def lay_out(self) -> LaidOut:
+        """The pictures with their objects in one frame, in words, and the regions of the evidence: no mark yet."""
+        discover, predicted = self.split.discover, self.said.predicted
+        seen = self.seen or Seen.of(self.images, discover)
+        outline = to_canvas(
+            seen.placed.objects.masks[discover].astype(np.float32), seen.placed.poses.select(discover), CANVAS
+        )
         shared = outline.mean(axis=0)
-        predicted = self.said.predicted
         groups = {int(c): discover[predicted[discover] == c] for c in np.unique(predicted[discover])}
-        table = tabulate(pictures, placed.objects, placed.poses, shared, groups)
-        studio = Studio(self.images, pictures, placed, table.bodies)
-        regions = self._regions(studio, discover)
+        table = tabulate(seen.pictures, seen.placed.objects, seen.placed.poses, shared, groups)
+        studio = Studio(self.images, seen.pictures, seen.placed, table.bodies)
+        return LaidOut(seen.frame, shared, groups, table, studio, tuple(self._regions(studio, discover)))
+
+    def from_laid_out(self, cls: type[FieldGuide], laid: LaidOut) -> FieldGuide:
+        labels, predicted, discover = tuple(self.classifier.labels), self.said.predicted, self.split.discover
+        frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
+        pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
         candidates = find_marks(regions, predicted, placed.poses, table.bodies)
         words = described(candidates, table)
         kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
