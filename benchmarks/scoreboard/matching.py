@@ -31,14 +31,19 @@ class Comparison:
     recall: float
 
 
-def part_masks(birds: Dataset, name: str) -> np.ndarray:
-    """bool (n, s, s): where a mark or cue is in every picture; for a cue, where the picture changes without it."""
+def part_masks(birds: Dataset, name: str, rows: np.ndarray | None = None) -> np.ndarray:
+    """bool (n, s, s): where a mark or cue is in every picture; for a cue, where the picture changes without it.
+
+    rows  the pictures to look at, all of them if None
+    """
+    rows = np.arange(len(birds.birds)) if rows is None else rows
     if name in MARKS:
-        return birds.parts == PARTS[name]
-    masks = np.zeros(birds.masks.shape, bool)
-    for index, bird in enumerate(birds.birds):
+        return birds.parts[rows] == PARTS[name]
+    masks = np.zeros((len(rows), *birds.masks.shape[1:]), bool)
+    for at, index in enumerate(rows):
+        bird = birds.birds[index]
         if bird.has(name):
-            masks[index] = np.any(birds.images[index] != render(bird.without(name)).image, axis=-1)
+            masks[at] = np.any(birds.images[index] != render(bird.without(name)).image, axis=-1)
     return masks
 
 
@@ -64,8 +69,10 @@ def compare(regions: Sequence[Region], truth: Truth, birds: Dataset) -> Comparis
 
     A mark between relied on and ignored counts neither way. NaN where there is nothing to count.
     """
-    places = {name: part_masks(birds, name) for name in TESTED if any(bird.has(name) for bird in birds.birds)}
-    found = [(region.label, match(region, places)) for region in regions]
+    shown = np.any([region.masks.any(axis=(1, 2)) for region in regions], axis=0) if regions else np.zeros(0, bool)
+    rows = np.nonzero(shown)[0]
+    places = {name: part_masks(birds, name, rows) for name in TESTED}
+    found = [(each.label, match(Region(each.mark, each.label, each.masks[rows]), places)) for each in regions]
     relied = {(label, name) for label in range(len(truth.names)) for name in truth.relied(label)}
     ignored = {(label, name) for label in range(len(truth.names)) for name in truth.ignored(label)}
     counted = [pair for pair in found if pair[1] is None or pair in relied or pair in ignored]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.scoreboard.baselines import Region
-from fieldmark.guide.guide import FieldGuide
+from fieldmark.guide.mark import Mark
+from fieldmark.guide.marks import CANVAS
+from fieldmark.guide.places import grid, nearest
+from fieldmark.guide.pose import Poses, to_canvas
 
 COLOUR_WORDS: dict[str, frozenset[str]] = {
     "wing bar": frozenset({"white", "light grey", "lighter"}),
@@ -31,17 +35,34 @@ def right_word(mark: str, terms: Iterable[str]) -> bool | None:
     return None if accepted is None or first is None else first in accepted
 
 
-def guide_regions(guide: FieldGuide, predicted: np.ndarray, shape: tuple[int, int]) -> list[Region]:
-    """The accepted marks of a guide as regions, one for each class that a mark belongs to.
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Where a mark is drawn: masks (n, s, s), the poses of these pictures in the guide's frame, and its outline."""
+
+    masks: np.ndarray
+    poses: Poses
+    outline: np.ndarray
+
+
+def place_right(plate: np.ndarray, drawn: Drawn) -> bool:
+    """Whether the place that a mark is named by is, give or take one, that in which it is drawn."""
+    places = grid(drawn.outline)
+    said = nearest(plate, places)
+    true = nearest(to_canvas(drawn.masks.astype(np.float32), drawn.poses, CANVAS).mean(axis=0), places)
+    return abs(said.row - true.row) <= 1 and abs(said.column - true.column) <= 1
+
+
+def guide_regions(
+    marks: Iterable[Mark], classes: Sequence[str], predicted: np.ndarray, shape: tuple[int, ...]
+) -> list[Region]:
+    """The marks of a guide as regions, one for each class that a mark belongs to.
 
     predicted  (n,) class indices that the network gave the guide's images; shape  (h, w) of these
     """
     found = []
-    for mark in guide.marks:
-        if not mark.accepted:
-            continue
+    for mark in marks:
         for name in mark.classes:
-            label = guide.classes.index(name)
+            label = classes.index(name)
             masks = np.zeros((len(predicted), *shape), bool)
             for example in mark.examples:
                 if predicted[example.image] == label:

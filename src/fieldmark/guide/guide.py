@@ -15,7 +15,7 @@ from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
 from fieldmark.guide.pictures import require_visible
 from fieldmark.guide.split import split_by_prediction
-from fieldmark.guide.verdict import REDUCIBLE
+from fieldmark.guide.verdict import REDUCIBLE, Findings
 from fieldmark.images import check_images, find_images, read_images
 
 
@@ -31,6 +31,7 @@ class FieldGuide:
     frame      how places are named: on the aligned object, its centre, or the picture; and why
     plates     class name to its mean picture (CANVAS, CANVAS, 3) uint8 in that frame
     pictures   hold-out images by index: all of `parted`, where key and network disagree, and some of every class
+    findings   the numbers that the verdict rests on; None where there are no marks
     confusions how often the key calls what the network calls one class another: network -> key -> pictures
     """
 
@@ -46,6 +47,7 @@ class FieldGuide:
     parted: tuple[int, ...] = ()
     confusions: dict[str, dict[str, int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    findings: Findings | None = None
 
     @property
     def reducible(self) -> bool:

@@ -123,6 +123,7 @@ class Making:
         ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
         return cls(
             verdict=verdict(found),
+            findings=found,
             warnings=warned,
             fidelity=fidelity,
             marks=tuple(ordered),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ class Objects:
         """(n,) object pixels over all pixels."""
         return self.masks.mean(axis=(1, 2))
 
-    @property
+    @cached_property
     def units(self) -> np.ndarray:
         """(n,) the body unit: the root of the object's area, in pixels."""
         return np.sqrt(np.maximum(self.masks.sum(axis=(1, 2)), 1.0))

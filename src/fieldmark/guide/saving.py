@@ -18,6 +18,7 @@ from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node
 from fieldmark.guide.mark import Example, Fidelity, Key, Mark, Picture
 from fieldmark.guide.observer import Agreement
+from fieldmark.guide.verdict import Findings
 from fieldmark.guide.words import Word
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def load(path: Path) -> FieldGuide:
                 str(name): {str(k): int(n) for k, n in row.items()} for name, row in found["confusions"].items()
             },
             counts={str(name): int(n) for name, n in found["counts"].items()},
+            findings=_findings(found.get("findings")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error, RecursionError) as error:
         raise FieldmarkError(f"{path}: damaged: expected a guide that fieldmark saved ({error})") from error
@@ -112,6 +114,12 @@ def _fidelity(found: dict[str, Any] | None) -> Fidelity | None:
     if found is None:
         return None
     return Fidelity(Agreement(**found["described"]), Agreement(**found["confirmed"]))
+
+
+def _findings(found: dict[str, Any] | None) -> Findings | None:
+    if found is None:
+        return None
+    return Findings(**{**found, "described": Agreement(**found["described"])})
 
 
 def _picture(found: dict[str, Any]) -> Picture:
