@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench docs parity zoo test-matrix test-ray fuzz clean
+.PHONY: help demo test lint types bench scoreboard docs parity zoo test-matrix test-ray fuzz clean
 
 help:
 	@echo "make demo    explain a photograph; writes pictures and a page to demo-out/"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
 	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
+	@echo "make scoreboard  the field guide on networks whose marks are known; writes docs/scoreboard.md (hours, the first time)"
 	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
 	@echo "make test-matrix  the tests on the oldest and newest versions promised; writes docs/versions.md"
 	@echo "make test-ray  a run on a cluster of several nodes, one of them lost"
@@ -45,6 +46,11 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.demo $(if $(PEERS),$(PEERS_VENV)/.peers)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS_VENV)/bin/python)
+
+# Trains some 80 small networks where they are missing, which takes hours; measuring them takes half of one, and goes on
+# where it was broken off. ONLY=TEXT measures some and prints what was found.
+scoreboard: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.scoreboard $(if $(ONLY),--only '$(ONLY)')
 
 # Runs other packages beside ours and writes docs/parity.md.
 parity: $(VENV)/.dev $(PEERS_VENV)/.peers

@@ -1,0 +1,260 @@
+"""From what was measured of every network to the rows of the scoreboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.scoreboard.words import SHAPE_WORDS
+from fieldmark.guide.verdict import LEAST_FIDELITY, LEAST_GAIN, LEAST_PROVED, LEAST_SHARE, LEAST_STABLE
+
+Found = dict[str, Any]  # what `measure` says of one network
+
+SETTINGS: dict[str, Callable[[Found], bool]] = {
+    "one mark": lambda found: (found["design"], found["tier"]) == ("one", "easy"),
+    "two marks": lambda found: (found["design"], found["tier"]) == ("two", "easy"),
+    "hard tier": lambda found: found["tier"] == "hard",
+    "hidden marks": lambda found: found["design"] == "hidden",
+    "minimal pairs": lambda found: found["design"] == "pairs",
+}
+GOALS: dict[str, tuple[float | None, ...]] = {  # of each setting
+    "described": (0.96, 0.95, 0.92, None, None),
+    "gain": (0.55, 0.35, 0.55, None, None),
+    "precision": (0.95, 0.95, 0.95, None, None),
+    "recall": (0.95, 0.95, 0.95, None, None),
+    "erase": (0.95, 0.95, 0.90, None, None),
+    "swap": (0.95, 0.95, 0.95, None, None),
+}
+PROTOTYPES: dict[str, tuple[str, ...]] = {
+    "described": (".94", ".91-.94", ".83-.85", "", ""),
+    "gain": (".58-.61", ".27-.30", ".52-.55", "", ""),
+    "precision": ("1", "", "1", "", ""),
+    "recall": ("1", "", "1", "", ""),
+    "erase": ("23 of 24", "", "17 of 21", "", ""),
+    "swap": (".91-.95", ".85-.88", ".86-.91", "", ""),
+}
+LOOKED_AT = 0  # the seed of the networks that development looked at
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number of several independently trained networks; NaN where a network has nothing to count."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        return cls(tuple(float(value) for value in values if not np.isnan(value)))
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.values)) if self.values else float("nan")
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "-"
+        if len(self.values) == 1:
+            return short(self.values[0])
+        return f"{short(self.median)} [{short(min(self.values))}, {short(max(self.values))}]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what, of which networks, the prototype's, the goal, all networks, and those never looked at."""
+
+    what: str
+    setting: str
+    prototype: str
+    goal: float | None
+    everyone: Spread
+    fresh: Spread
+    note: str = ""
+
+    @property
+    def reached(self) -> str:
+        """Whether the median of the networks that nobody looked at meets the goal, and how many of them do."""
+        values = self.fresh.values
+        if self.goal is None or not values:
+            return ""
+        rounded = [round(value, 3) for value in values]
+        met = sum(value >= self.goal for value in rounded)
+        return f"{'yes' if round(self.fresh.median, 3) >= self.goal else 'no'}, {met} of {len(values)}"
+
+
+def short(value: float) -> str:
+    """As .95, 1.00, -.10."""
+    text = f"{value:.2f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def rows_of(found: Sequence[Found]) -> list[Row]:
+    """The rows of the networks that reduce to marks, in the order of the research note."""
+    main = [each for each in found if each["kind"] == "main"]
+    notes: dict[str, Callable[[Sequence[Found]], str]] = {
+        "gain": lambda some: f"random region {Spread.of(each['fidelity']['described']['control'] for each in some)}",
+        "confirmed": lambda some: f"its control {Spread.of(each['fidelity']['confirmed']['control'] for each in some)}",
+        "precision": lambda some: _rivals(some, "precision"),
+        "recall": lambda some: _rivals(some, "recall"),
+        "erase": lambda some: _count(some, "erase"),
+        "swap": lambda some: f"control {Spread.of(_mean(e['control'] for e in each['swap']) for each in some)}",
+        "colour": lambda some: _words_count(some, shape=False),
+        "shape": lambda some: _words_count(some, shape=True),
+    }
+    rows = []
+    for key, what in WHAT.items():
+        for number, (setting, belongs) in enumerate(SETTINGS.items()):
+            own = [each for each in main if belongs(each) and each["fidelity"] is not None]
+            if not own:
+                continue
+            goal = {"colour": 0.95, "shape": 0.80, "stability": 0.85}.get(key, GOALS.get(key, (None,) * 5)[number])
+            fresh = [each for each in own if each["seed"] != LOOKED_AT]
+            prototype = PROTOTYPES.get(key, ("",) * 5)[number]
+            everyone, unseen = (Spread.of(VALUES[key](each) for each in some) for some in (own, fresh))
+            rows.append(Row(what, setting, prototype, goal, everyone, unseen, notes.get(key, lambda _: "")(own)))
+    return rows
+
+
+def erased(found: Found) -> float:
+    """Of the marks whose rendered removal flips half of the birds, the share that our erasing flips as well."""
+    return _mean(float(each["agrees"]) for each in found["erase"])
+
+
+def swapped(found: Found) -> float:
+    """What swapping reaches, as a share of what it reaches in the drawing."""
+    return _mean(e["ours"] for e in found["swap"]) / _mean(e["ceiling"] for e in found["swap"])
+
+
+def words(found: Found, *, shape: bool) -> float:
+    """Of the accepted marks that are drawn ones, the share with a right word in a right place."""
+    return _mean(float(right) for right in _words(found, shape=shape))
+
+
+def _words(found: Found, *, shape: bool) -> list[bool]:
+    own = [mark for mark in found["marks"] if mark["accepted"] and mark["word"] is not None]
+    return [bool(mark["word"] and mark["place"]) for mark in own if (mark["drawn"] in SHAPE_WORDS) == shape]
+
+
+WHAT = {
+    "described": "described words",
+    "gain": "... minus random region",
+    "confirmed": "confirmed words",
+    "precision": "marks: precision",
+    "recall": "marks: recall",
+    "erase": "erase",
+    "swap": "swap",
+    "colour": "right words: colour",
+    "shape": "right words: shape",
+    "stability": "stability",
+}
+VALUES: dict[str, Callable[[Found], float]] = {
+    "described": lambda found: found["fidelity"]["described"]["value"],
+    "gain": lambda found: found["fidelity"]["described"]["value"] - found["fidelity"]["described"]["control"],
+    "confirmed": lambda found: found["fidelity"]["confirmed"]["value"],
+    "precision": lambda found: found["precision"],
+    "recall": lambda found: found["recall"],
+    "erase": erased,
+    "swap": swapped,
+    "colour": lambda found: words(found, shape=False),
+    "shape": lambda found: words(found, shape=True),
+    "stability": lambda found: found["findings"]["stability"],
+}
+
+
+def cues_of(found: Sequence[Found]) -> dict[str, tuple[int, int]]:
+    """Of the networks that rely on a cue, those for whose class the guide says so; of the others, those it warns of.
+
+    Not relying: nets that ignore a cue they saw, and all that never saw one. Between the two: not counted.
+    """
+    cues = [each for each in found if each["kind"] == "cue"]
+    clean = [each for each in found if each["kind"] == "main" and each["design"] != "hidden"]
+    relying = [each for each in cues if each["relies"] is True]
+    ignoring = [each for each in cues if each["relies"] is False]
+    return {
+        "found where relied on": (sum(each["found"] for each in relying), len(relying)),
+        "false alarms where it was seen and is ignored": (
+            sum(bool(each["alarms"]) for each in ignoring),
+            len(ignoring),
+        ),
+        "false alarms where there was none": (sum(bool(each["warnings"]) for each in clean), len(clean)),
+    }
+
+
+def slack(found: Found) -> float:
+    """How far the weakest of the verdict's numbers is above what it must be; -1 where there is no mark at all."""
+    numbers = found["findings"]
+    if numbers is None:
+        return -1.0
+    described = numbers["described"]
+    return min(
+        described["low"] - LEAST_FIDELITY,
+        described["value"] - described["control"] - LEAST_GAIN,
+        numbers["top_share"] - LEAST_SHARE,
+        numbers["proved"] - LEAST_PROVED,
+        numbers["stability"] - LEAST_STABLE,
+    )
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """The probability that a positive is above a negative, ties half."""
+    if not positive or not negative:
+        return float("nan")
+    ours, theirs = np.array(positive)[:, None], np.array(negative)[None]
+    return float(np.mean((ours > theirs) + 0.5 * (ours == theirs)))
+
+
+def refusal(found: Sequence[Found]) -> tuple[float, tuple[int, int], tuple[int, int]]:
+    """AUROC of the slack; guides given among reducible networks, and refused among the rest, each of how many."""
+    main = [each for each in found if each["kind"] == "main"]
+    rest = [each for each in found if each["kind"] in ("global", "random")]
+    area = auroc([slack(each) for each in main], [slack(each) for each in rest])
+    given = sum(each["reducible"] for each in main)
+    return area, (given, len(main)), (sum(not each["reducible"] for each in rest), len(rest))
+
+
+def failings(found: Found) -> list[str]:
+    """All that is not right about one network's guide, in a line each."""
+    names = {mark["label"]: mark["class"] for mark in found["marks"]}
+    lines = [] if found["reducible"] else [f"refused: {found['verdict']}"]
+    lines += [f"warns: {warning}" for warning in found["warnings"]]
+    lines += [f"missed: {mark} ({names.get(label, label)})" for label, mark in found["missed"]]
+    for mark in found["marks"]:
+        about = f"{mark['drawn'] or 'no drawn mark'} ({mark['class']})"
+        if mark["accepted"] and [mark["label"], mark["drawn"]] in found["found"] and mark["drawn"] is None:
+            lines.append(f"no mark: {mark['words']!r} ({mark['class']})")
+        if mark["accepted"] and mark["word"] is False:
+            lines.append(f"word: {about} is called {mark['words']!r}")
+        if mark["accepted"] and mark["place"] is False:
+            lines.append(f"place: {about} is put {mark['words']!r}")
+    for each in found["erase"]:
+        if not each["agrees"] and each["there"]:
+            about = f"{each['mark']} ({names.get(each['label'], each['label'])})"
+            flips = [short(each[key]) for key in ("ours", "control", "rendered")]
+            lines.append(f"erase: {about} flips {flips[0]}, control {flips[1]}, rendered {flips[2]}")
+    for each in found["swap"]:
+        if each["ours"] < 0.9 * each["ceiling"]:
+            about = names.get(each["label"], each["label"])
+            lines.append(f"swap: to {about} {short(each['ours'])}, control {short(each['control'])}")
+    return lines
+
+
+def _mean(values: Iterable[float]) -> float:
+    given = list(values)
+    return float(np.mean(given)) if given else float("nan")
+
+
+def _rivals(some: Sequence[Found], key: str) -> str:
+    spreads = {name: Spread.of(each["baselines"][name][key] for each in some) for name in ("concepts", "random")}
+    return f"NMF concepts {spreads['concepts']}; random {spreads['random']}"
+
+
+def _count(some: Sequence[Found], key: str) -> str:
+    agreeing = [bool(each["agrees"]) for found in some for each in found[key]]
+    return f"{sum(agreeing)} of {len(agreeing)} marks"
+
+
+def _words_count(some: Sequence[Found], *, shape: bool) -> str:
+    right = [each for found in some for each in _words(found, shape=shape)]
+    return f"{sum(right)} of {len(right)} marks"
