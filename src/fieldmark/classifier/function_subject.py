@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from fieldmark.classifier.subject import Weight
 from fieldmark.errors import FieldmarkError, ModelError
 
 
@@ -67,6 +68,9 @@ class FunctionSubject:
             raise ModelError(
                 f"model {self.name!r} is a function of images: bind other arguments with functools.partial"
             )
+
+    def weights(self) -> Mapping[str, Sequence[Weight]]:
+        return {}
 
     def inference(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from fieldmark.classifier.inputs import SINGLE, Fixed, image_input, one_row
-from fieldmark.classifier.subject import LINEAR, SIGMOID, SOFTMAX, places_of
+from fieldmark.classifier.subject import LINEAR, SIGMOID, SOFTMAX, Weight, places_of
 from fieldmark.errors import ModelError, unknown
 
 
@@ -96,6 +98,18 @@ class KerasSubject:
     def inference(self) -> AbstractContextManager[None]:
         return nullcontext()  # `call` passes training=False
 
+    def weights(self) -> Mapping[str, Sequence[Weight]]:
+        owner = {id(value): "" for value in self.model.weights}
+        held = {id(value): value for value in self.model.weights}
+        for name, layer in self.layers.items():  # containers before what they hold, so that the deepest is left
+            for value in getattr(layer, "weights", ()):
+                owner[id(value)], held[id(value)] = name, value
+        found: dict[str, list[Weight]] = {}
+        for key, value in held.items():
+            if keras.backend.is_float_dtype(value.dtype):
+                found.setdefault(owner[key], []).append(Weight(partial(_numbers, value), value.assign))
+        return found
+
     def layout(self, kind: str) -> bool:
         return self.channels_first
 
@@ -103,6 +117,10 @@ class KerasSubject:
         if self.flat:
             return (*shape, 1)
         return (*shape[1:], shape[0]) if self.channels_first and shape else shape
+
+
+def _numbers(value: Any) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(value))
 
 
 def _walk(container: Any, prefix: str) -> Iterator[tuple[str, Any]]:

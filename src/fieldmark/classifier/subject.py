@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from fieldmark.classifier import autodiff
 from fieldmark.classifier.taps import patched
 from fieldmark.errors import FieldmarkError, ModelError
 
 SOFTMAX, SIGMOID, LINEAR = "softmax", "sigmoid", "linear"
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """One array of a model, trained or kept (a running mean): read it, or write one of the same shape in its place."""
+
+    read: Callable[[], np.ndarray]
+    write: Callable[[np.ndarray], Any]
 
 
 class Subject(Protocol):
@@ -61,6 +70,10 @@ class Subject(Protocol):
 
     def inference(self) -> AbstractContextManager[None]:
         """Everything in inference mode for the length of a call; put back after."""
+        ...
+
+    def weights(self) -> Mapping[str, Sequence[Weight]]:
+        """The floating-point numbers that each layer holds itself, by its path; "" holds what no layer does."""
         ...
 
 

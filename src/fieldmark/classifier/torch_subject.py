@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from fieldmark.classifier.inputs import SINGLE, Fixed, one_row
-from fieldmark.classifier.subject import SIGMOID, SOFTMAX, places_of
+from fieldmark.classifier.subject import SIGMOID, SOFTMAX, Weight, places_of
 
 LAST = ("Linear", "LayerNorm", "RMSNorm")  # act on the last axis, whatever the layout around them
 
@@ -71,6 +73,16 @@ class TorchSubject:
         name = kinds.get(type(layer), "")
         return (name, {"forward": lambda inputs: inputs}) if name else None
 
+    def weights(self) -> Mapping[str, Sequence[Weight]]:
+        found: dict[str, list[Weight]] = {}
+        seen: set[int] = set()
+        for name, layer in self.model.named_modules():
+            for value in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
+                if value.is_floating_point() and id(value) not in seen:
+                    seen.add(id(value))
+                    found.setdefault(name, []).append(Weight(partial(_read, value), partial(_write, value)))
+        return found
+
     @contextmanager
     def inference(self) -> Iterator[None]:
         modes = [(module, module.training) for module in self.model.modules()]
@@ -83,3 +95,12 @@ class TorchSubject:
             torch.backends.mha.set_fastpath_enabled(fused)
             for module, training in modes:
                 module.training = training
+
+
+def _read(value: torch.Tensor) -> np.ndarray:
+    return np.array(value.detach().to("cpu", torch.float32).numpy())
+
+
+def _write(value: torch.Tensor, numbers: np.ndarray) -> None:
+    with torch.no_grad():
+        value.copy_(torch.as_tensor(numbers))

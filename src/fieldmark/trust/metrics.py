@@ -149,7 +149,7 @@ METRICS: tuple[Metric, ...] = (
         "from the head down; mean over the stages",
         says="the map depends on what the network learned",
         pitfall="noise passes: a low value says that the map changed, not that it was right",
-        citation=("adebayo2018sanity",),
+        citation=("adebayo2018",),
     ),
     Metric(
         key="emprt",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError, unknown
 from fieldmark.trust.metrics import METRIC
 from fieldmark.trust.statistics import Interval, difference, interval
@@ -89,6 +90,8 @@ class Trust:
     settings      images, target, steps, cells, seed, ... JSON-able
     names         of the images, where they have any
     targets       n strings: the class explained for each image
+    shown         the maps of a few images, one attribution for each of `judged` and in its order, for the page; empty
+                  in what `load` reads, since numbers are saved and maps are not
     """
 
     model: str
@@ -106,6 +109,7 @@ class Trust:
     settings: dict[str, Any]
     targets: tuple[str, ...]
     names: tuple[str, ...] = ()
+    shown: tuple[Attribution, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -150,6 +154,12 @@ class Trust:
         from fieldmark.trust.saving import save
 
         return save(self, Path(path))
+
+    def write_html(self, path: str | Path) -> Path:
+        """Write one page to read without a network: verdict, charts, tables, and what each number means."""
+        from fieldmark.report.trust_page import write_trust
+
+        return write_trust(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Trust:
