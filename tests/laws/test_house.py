@@ -39,7 +39,7 @@ LATE |= {("classifier", "demo")}
 # clf.doctor() is a method for the reach of it; the examination knows the explainers, so it stands above them.
 LATE |= {("classifier", "doctor")}
 # guide.write_html() and its like: the page waits until somebody wants it.
-LATE |= {("guide", "report")}
+LATE |= {("guide", "report"), ("trust", "report")}
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 HEAVY = FRAMEWORKS | {"matplotlib", "scipy", "skimage", "jinja2", "typer"}
 MAX_LINES = 300
