@@ -15,7 +15,8 @@ from fieldmark.cli.work import ModelRequest, parse_fit, parse_size
 from fieldmark.errors import FieldmarkError
 from fieldmark.images.read import Fit
 from fieldmark.run import Explain, Options, Report, SourceOptions, run_job
-from fieldmark.run.models import NamedModel
+from fieldmark.run.address import knock, meant
+from fieldmark.run.models import NamedModel, absolute
 from fieldmark.run.precision import check_precision
 
 
@@ -43,6 +44,8 @@ def run(screen: Screen, model: ModelRequest, request: RunRequest) -> None:
     names = [name for text in request.methods for name in text.split(",") if name.strip()]
     explainers = make_explainers(names, request.layers, request.settings)
     check_precision(request.precision)
+    if request.options.engine == "ray":
+        knock(meant(request.options.address))
     page = None
     try:
         with screen.working():
@@ -118,11 +121,11 @@ def _job(model: ModelRequest, request: RunRequest, explainers: list[Any]) -> Exp
     asked: Mapping[str, Any] = {
         "trust_model_code": model.trust_model_code,
         "preprocess": model.preprocess,
-        "labels": _absolute(model.labels),
+        "labels": None if model.labels is None else absolute(model.labels),
         "scores": "probabilities" if model.probabilities else None,
         "batch_size": model.batch_size,
     }
-    named = NamedModel(_absolute(model.model) or "", asked, os.getcwd())
+    named = NamedModel(absolute(model.model), asked, os.getcwd())
     named.adopt(model.load())
     return Explain(
         model=named,
@@ -134,11 +137,6 @@ def _job(model: ModelRequest, request: RunRequest, explainers: list[Any]) -> Exp
         precision=request.precision,
         device=request.device,
     )
-
-
-def _absolute(name: str | None) -> str | None:
-    """A file by its whole path, so that a worker elsewhere finds it; other names as they are."""
-    return str(Path(name).absolute()) if name is not None and Path(name).is_file() else name
 
 
 def _summarise(folder: Path) -> Path:

@@ -99,7 +99,7 @@ def run_job(job: Job, source: Any, *, out: str | os.PathLike[str], options: Opti
     started = time.monotonic()
     path = Path(out).expanduser()
     with opened(path) as folder:
-        given = as_source(source, options.source, path / LISTING)
+        given = as_source(source, options.source, (path / LISTING).absolute())
         return _Run(folder, job, given, options, started).go()
 
 

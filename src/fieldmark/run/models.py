@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,13 @@ def as_model(given: Any) -> NamedModel | HeldModel:
     if isinstance(given, Classifier):
         return HeldModel(given)
     if isinstance(given, (str, os.PathLike)):
-        return NamedModel(os.fspath(given), {}, os.getcwd())
+        return NamedModel(absolute(os.fspath(given)), {}, os.getcwd())
     raise FieldmarkError(f"run: expected a Classifier or what fieldmark.load takes, received {type(given).__name__}")
+
+
+def absolute(name: str) -> str:
+    """A file by its whole path, so that a worker elsewhere finds it; other names as they are."""
+    return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
 def weights_digest(classifier: Classifier) -> str | None:
