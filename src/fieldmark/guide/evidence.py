@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.explainers import IntegratedGradients
-from fieldmark.guide.pictures import Pictures, resized
+from fieldmark.guide.pictures import resized
 from fieldmark.progress import track
 from fieldmark.targets import Contrast
 
-STEPS = 4
+EXPLAINER = IntegratedGradients(baseline="blur", steps=4, rule="midpoint")
 SMOOTH = 0.02  # of the side: what a person can point at is no single pixel
 
 
@@ -43,14 +44,17 @@ def margins(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return own - (top + np.log(np.exp(others - top[:, None]).sum(axis=1)))
 
 
-def evidence(classifier: Classifier, images: np.ndarray, said: Said, pictures: Pictures) -> np.ndarray:
-    """(n, h, w) float32 at working size: what each pixel adds to the margin of the predicted class; signed."""
-    found = np.zeros((len(images), *pictures.shape), np.float32)
-    explainer = IntegratedGradients(baseline="blur", steps=STEPS, rule="midpoint")
+EvidenceBy = Callable[[Classifier, np.ndarray, Said, tuple[int, int]], np.ndarray]
+"""What finds evidence, called as `evidence` is: here, or over many machines (`fieldmark.run.EvidenceRun`)."""
+
+
+def evidence(classifier: Classifier, images: np.ndarray, said: Said, shape: tuple[int, int]) -> np.ndarray:
+    """(n, *shape) float32: what each pixel adds to the margin of the predicted class, at working size; signed."""
+    found = np.zeros((len(images), *shape), np.float32)
     for cls in track(np.unique(said.predicted), label="Evidence"):
         rows = np.nonzero(said.predicted == cls)[0]
-        maps = explainer(classifier, images[rows], target=Contrast(int(cls), "rest")).maps[:, 0]
-        found[rows] = np.stack([_at_working_size(each, pictures.shape) for each in maps])
+        maps = EXPLAINER(classifier, images[rows], target=Contrast(int(cls), "rest")).maps[:, 0]
+        found[rows] = np.stack([_at_working_size(each, shape) for each in maps])
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.sizes import check_file_channels, image_shape
-from fieldmark.guide.evidence import Said
+from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
 from fieldmark.guide.pictures import require_visible
@@ -55,14 +55,21 @@ class FieldGuide:
 
     @classmethod
     def from_images(
-        cls, classifier: Classifier, images: Any, *, ends: tuple[str, str] | None = None, seed: int = 0
+        cls,
+        classifier: Classifier,
+        images: Any,
+        *,
+        ends: tuple[str, str] | None = None,
+        seed: int = 0,
+        evidence: EvidenceBy = evidence,
     ) -> FieldGuide:
         """The guide to what a classifier sees in images (n, h, w, c), or in files and folders of images.
 
         The network's own predictions decide what class an image is; true labels are not asked for. Per class 40 % of
         the images (40 at most) discover marks, 30 % calibrate the key, and the rest judges it.
 
-        ends   what to call the two ends of the objects, left one on the plates first: ("head", "tail")
+        ends      what to call the two ends of the objects, left one on the plates first: ("head", "tail")
+        evidence  how evidence is found; `fieldmark.run.EvidenceRun` keeps it in a folder, and spreads it over machines
         Raises ImageError for images that can't be read or have other than 1, 3 or 4 channels.
         """
         given = _read(classifier, images)
@@ -71,7 +78,7 @@ class FieldGuide:
         split, left_out = split_by_prediction(said.predicted, classifier.labels, seed)
         if isinstance(split, str):
             return cls(tuple(classifier.labels), split, left_out)
-        return Making(classifier, given, said, split, left_out, ends, seed).guide(cls)
+        return Making(classifier, given, said, split, left_out, ends, seed, evidence_by=evidence).guide(cls)
 
     def save(self, path: str | Path) -> Path:
         """Write the guide as one JSON file."""

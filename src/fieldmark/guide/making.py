@@ -12,7 +12,7 @@ from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.causes import accepted, examine, region_of
 from fieldmark.guide.edits import Studio
-from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, Placed, learn_frame
 from fieldmark.guide.key import Node, answers
 from fieldmark.guide.mark import Example, Fidelity, Key, Mark, question
@@ -74,6 +74,7 @@ class Making:
     ends: tuple[str, str] | None
     seed: int
     seen: Seen | None = None  # of these images, where another guide has it already
+    evidence_by: EvidenceBy = evidence
 
     def guide(self, cls: type[FieldGuide]) -> FieldGuide:
         return self.from_laid_out(cls, self.lay_out())
@@ -136,7 +137,7 @@ class Making:
 
     def _regions(self, studio: Studio, rows: np.ndarray) -> list[Region]:
         said = Said(self.said.scores[rows], self.said.predicted[rows], self.said.margins[rows])
-        maps = evidence(self.classifier, self.images[rows], said, _some(studio.pictures, rows))
+        maps = self.evidence_by(self.classifier, self.images[rows], said, studio.pictures.shape)
         found: list[Region] = []
         units = studio.placed.objects.units
         for values, i in zip(maps, rows, strict=True):
