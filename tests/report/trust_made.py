@@ -46,9 +46,9 @@ def made(names: tuple[str, ...] = ("GradCAM", "IntegratedGradients", "GuidedBack
     places = [
         Place(
             name,
-            BEST if i == 0 else DUMMY if i == last else GOOD,
+            DUMMY if i == last else BEST if i < 2 else GOOD,
             interval(judged[i].values["gap"]),
-            names[1:2] if i == 0 else (),
+            names[1:2] if i == 0 else names[:1] if i == 1 else (),
             ("edge detector",) if i == last and i else (),
         )
         for i, name in enumerate(names)

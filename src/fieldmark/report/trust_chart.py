@@ -60,12 +60,12 @@ def chart(result: Trust, metric: Metric) -> dict[str, Any] | None:
         "ticks": axis.ticks,
         "log": axis.log,
         "band": _band(band, axis),
-        "rows": [row(result, name, measured[name], axis) for name in names],
+        "rows": [row(result, name, measured[name], axis, metric) for name in names],
         "left": [name for name in found if name not in measured],
     }
 
 
-def row(result: Trust, name: str, one: Interval, axis: Axis) -> dict[str, Any]:
+def row(result: Trust, name: str, one: Interval, axis: Axis, metric: Metric) -> dict[str, Any]:
     """One method: its dot, its whisker, and the numbers in words."""
     low, high = ends(one)
     return {
@@ -74,8 +74,7 @@ def row(result: Trust, name: str, one: Interval, axis: Axis) -> dict[str, Any]:
         "x": _percent(axis.at(one.mean)),
         "from": _percent(axis.at(low)),
         "to": _percent(axis.at(high)),
-        "mean": number(one.mean),
-        "range": f"{number(one.low)} to {number(one.high)}" if math.isfinite(one.low) and one.low < one.high else "",
+        **said(one, metric),
     }
 
 
@@ -106,14 +105,22 @@ def ends(one: Interval) -> tuple[float, float]:
     return (one.low, one.high) if math.isfinite(one.low) and math.isfinite(one.high) else (one.mean, one.mean)
 
 
-def number(value: float) -> str:
-    """Two digits behind the point, fewer for large numbers."""
+def number(value: float, beside: float | None = None, fine: bool = False) -> str:
+    """Two digits behind the point, fewer for large numbers, more for small ones if `fine`; as many as `beside` has."""
     if not math.isfinite(value):
         return "-"
-    digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
-    if 0 < abs(value) < 0.005:
-        digits = 4
-    return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "\N{MINUS SIGN}")
+    size = abs(value if beside is None or not math.isfinite(beside) else beside)
+    digits = 4 if fine and 0 < size < 0.05 else 2 if size < 10 else 1 if size < 100 else 0
+    text = f"{value:,.{digits}f}".replace(",", "\u202f")
+    return text.lstrip("-") if not text.strip("-0.") else text.replace("-", "\N{MINUS SIGN}")
+
+
+def said(one: Interval, metric: Metric) -> dict[str, str]:
+    """A mean and its interval in words; "" where there is none."""
+    fine = metric.low == 0 and metric.high is None  # amounts, such as seconds
+    there = math.isfinite(one.low) and one.low < one.high
+    ends = [number(end, one.mean, fine) for end in (one.low, one.high)]
+    return {"mean": number(one.mean, fine=fine) if one.n else "", "range": " to ".join(ends) if there else ""}
 
 
 def alike(result: Trust, judged: Judged, most: int = 2) -> str:

@@ -19,7 +19,7 @@ from fieldmark.figures.overlay import overlay
 from fieldmark.figures.scale import to_rgb
 from fieldmark.report.html import _asset, _digest, templates, write_atomically
 from fieldmark.report.maps import data_uri
-from fieldmark.report.trust_chart import alike, charts, kind, number
+from fieldmark.report.trust_chart import alike, charts, kind, number, said
 from fieldmark.trust import METRICS, Judged, Trust
 from fieldmark.trust.metrics import AGREEMENT, FAMILIES
 from fieldmark.trust.result import DUMMY
@@ -87,13 +87,9 @@ def table(result: Trust, family: str, ordered: list[Judged]) -> dict[str, Any]:
     best = {metric.key: _best(result, metric.key, metric.better) for metric in columns}
     rows = []
     for each in ordered:
-        cells = []
-        for metric in columns:
-            one = each.interval(metric.key)
-            spread = f"{number(one.low)} to {number(one.high)}" if one.n and one.low < one.high else ""
-            cells.append(
-                {"mean": number(one.mean) if one.n else "", "range": spread, "best": each.name == best[metric.key]}
-            )
+        cells = [
+            {**said(each.interval(metric.key), metric), "best": each.name == best[metric.key]} for metric in columns
+        ]
         rows.append(
             {
                 "name": each.name,
