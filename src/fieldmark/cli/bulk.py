@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldmark.cli.methods import make_explainers
 from fieldmark.cli.screen import Screen, printable
@@ -18,6 +18,9 @@ from fieldmark.run import Explain, Options, Report, SourceOptions, run_job
 from fieldmark.run.address import knock, meant
 from fieldmark.run.models import NamedModel, absolute
 from fieldmark.run.precision import check_precision
+
+if TYPE_CHECKING:
+    from fieldmark.classifier import Classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +47,6 @@ def run(screen: Screen, model: ModelRequest, request: RunRequest) -> None:
     names = [name for text in request.methods for name in text.split(",") if name.strip()]
     explainers = make_explainers(names, request.layers, request.settings)
     check_precision(request.precision)
-    if request.options.engine == "ray":
-        knock(meant(request.options.address))
     page = None
     try:
         with screen.working():
@@ -63,9 +64,6 @@ def run(screen: Screen, model: ModelRequest, request: RunRequest) -> None:
 
 def requests(given: Mapping[str, Any]) -> dict[str, Any]:
     """The model's request and the run's from the options of the command line, by their names there."""
-    ray = parse_ray(given["ray"] or [])
-    if given["engine"] != "ray" and (ray or given["address"]):
-        raise FieldmarkError("--ray and --address: expected --engine ray beside them")
     source = SourceOptions(column=given["column"], truth=given["truth"], split=given["split"])
     shared = ("model", "preprocess", "labels", "trust_model_code", "batch_size", "probabilities")
     return {
@@ -87,13 +85,21 @@ def requests(given: Mapping[str, Any]) -> dict[str, Any]:
                 shard_size=given["shard_size"],
                 float16=given["float16"],
                 threads=given["threads"],
-                engine=given["engine"],
-                address=given["address"],
-                ray_options=ray,
                 source=source,
+                **parse_engine(given["engine"], given["address"], given["ray"]),
             ),
         ),
     }
+
+
+def parse_engine(engine: str, address: str | None, ray: Sequence[str] | None) -> dict[str, Any]:
+    """The engine of a run as `Options` takes it. A cluster that does not answer is refused here, before any work."""
+    options = parse_ray(ray or [])
+    if engine != "ray" and (options or address):
+        raise FieldmarkError("--ray and --address: expected --engine ray beside them")
+    if engine == "ray":
+        knock(meant(address))
+    return {"engine": engine, "address": address, "ray_options": options}
 
 
 def parse_ray(pairs: Sequence[str]) -> dict[str, Any]:
@@ -118,15 +124,7 @@ def _number(text: str, value: str) -> Any:
 
 
 def _job(model: ModelRequest, request: RunRequest, explainers: list[Any]) -> Explain:
-    asked: Mapping[str, Any] = {
-        "trust_model_code": model.trust_model_code,
-        "preprocess": model.preprocess,
-        "labels": None if model.labels is None else absolute(model.labels),
-        "scores": "probabilities" if model.probabilities else None,
-        "batch_size": model.batch_size,
-    }
-    named = NamedModel(absolute(model.model), asked, os.getcwd())
-    named.adopt(model.load())
+    named = named_model(model, model.load())
     return Explain(
         model=named,
         explainers=tuple(explainers),
@@ -137,6 +135,20 @@ def _job(model: ModelRequest, request: RunRequest, explainers: list[Any]) -> Exp
         precision=request.precision,
         device=request.device,
     )
+
+
+def named_model(model: ModelRequest, loaded: Classifier) -> NamedModel:
+    """The model by what it was loaded from, so that a worker elsewhere loads it by itself."""
+    asked = {
+        "trust_model_code": model.trust_model_code,
+        "preprocess": model.preprocess,
+        "labels": None if model.labels is None else absolute(model.labels),
+        "scores": "probabilities" if model.probabilities else None,
+        "batch_size": model.batch_size,
+    }
+    named = NamedModel(absolute(model.model), asked, os.getcwd())
+    named.adopt(loaded)
+    return named
 
 
 def _summarise(folder: Path) -> Path:

@@ -9,6 +9,8 @@ import typer
 
 from fieldmark.cli import options as opt
 
+EVIDENCE_SHARD = 64  # images a file, and at a time for a machine of many
+
 
 def guide(
     model: opt.ModelName,
@@ -31,27 +33,46 @@ def guide(
     size: opt.Size = None,
     batch_size: opt.BatchSize = None,
     trust_model_code: opt.TrustModelCode = False,
+    engine: opt.Engine = "local",
+    address: opt.Address = None,
+    ray: opt.RayOptions = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the evidence in this folder, as a run does: the same command goes on where it stopped.",
+            rich_help_panel=opt.RUN,
+            show_default="OUT/evidence with --engine ray, else nowhere",
+        ),
+    ] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write a field guide: the few marks the model goes by, in words and pictures, proved, with a key."""
+    from fieldmark.cli.bulk import named_model, parse_engine
     from fieldmark.cli.screen import Screen
     from fieldmark.cli.work import ModelRequest, parse_fit, parse_size, read_pictures
     from fieldmark.guide import FieldGuide
     from fieldmark.images import find_images
     from fieldmark.report.folder import output_folder
     from fieldmark.report.guide_files import write_files
+    from fieldmark.run import Options
+    from fieldmark.run.evidence import EvidenceRun
 
     request = ModelRequest(
         model=model, preprocess=preprocess, labels=labels, trust_model_code=trust_model_code, batch_size=batch_size
     )
     how, sides, named = parse_fit(fit), parse_size(size), parse_ends(ends)
+    found_by = Options(shard_size=EVIDENCE_SHARD, **parse_engine(engine, address, ray))
+    kept = evidence or (out / "evidence" if engine == "ray" else None)
     files = find_images(images)
     screen = Screen(as_json)
     with output_folder(out) as folder:
         with screen.working():
             classifier = request.load()
             pictures = read_pictures(classifier, files, how, sides)
-            made = FieldGuide.from_images(classifier, pictures.batch, ends=named, seed=seed)
+            more: dict[str, Any] = {}
+            if kept is not None:
+                more["evidence"] = EvidenceRun(kept, found_by, named_model(request, classifier))
+            made = FieldGuide.from_images(classifier, pictures.batch, ends=named, seed=seed, **more)
         written = write_files(folder, made, quiz)
     screen.show(str(made))
     screen.show(f"\nWritten: {', '.join(str(path) for path in written)}")

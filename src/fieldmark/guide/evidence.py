@@ -45,7 +45,7 @@ def margins(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 EvidenceBy = Callable[[Classifier, np.ndarray, Said, tuple[int, int]], np.ndarray]
-"""What finds evidence, called as `evidence` is: here, or over many machines (`fieldmark.run.EvidenceRun`)."""
+"""What finds evidence, called as `evidence` is: here, or over many machines (`fieldmark.run.evidence.EvidenceRun`)."""
 
 
 def evidence(classifier: Classifier, images: np.ndarray, said: Said, shape: tuple[int, int]) -> np.ndarray:

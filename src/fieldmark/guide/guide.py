@@ -69,7 +69,7 @@ class FieldGuide:
         the images (40 at most) discover marks, 30 % calibrate the key, and the rest judges it.
 
         ends      what to call the two ends of the objects, left one on the plates first: ("head", "tail")
-        evidence  how evidence is found; `fieldmark.run.EvidenceRun` keeps it in a folder, and spreads it over machines
+        evidence  how evidence is found: `fieldmark.run.evidence.EvidenceRun` keeps it, and spreads it over machines
         Raises ImageError for images that can't be read or have other than 1, 3 or 4 channels.
         """
         given = _read(classifier, images)
