@@ -142,7 +142,7 @@ def _mark(mark: Mark, guide: fm.FieldGuide, birds: Dataset, said: Said, seen: Se
     """What the guide says of a mark, which drawn one it is, and whether its words fit."""
     label = guide.classes.index(mark.classes[0])
     name = None
-    for region in guide_regions([mark], guide.classes, said.predicted, birds.images.shape[1:3]):
+    for region in guide_regions([mark], guide.classes, said.predicted, birds.images.shape[1:3])[:1]:
         rows = np.nonzero(region.masks.any(axis=(1, 2)))[0]
         places = {each: part_masks(birds, each, rows) for each in TESTED}
         name = match(Region(region.mark, region.label, region.masks[rows]), places)
