@@ -50,7 +50,7 @@ _PUBLIC = {
     "read_images": "fieldmark.images",
 }
 
-_PACKAGES = ("callbacks", "classifier", "demo", "explainers", "figures", "guide", "report", "run")
+_PACKAGES = ("callbacks", "classifier", "demo", "explainers", "figures", "guide", "report", "run", "trust")
 
 __all__ = ["__version__", *_PUBLIC]
 

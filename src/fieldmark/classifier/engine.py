@@ -161,14 +161,20 @@ class Engine:
         return feature_gradients(self, x, layer, directions)
 
     def masked_scores(
-        self, x: np.ndarray, masks: np.ndarray | LazyMasks, fill: np.ndarray, interpolation: str = "bilinear"
+        self,
+        x: np.ndarray,
+        masks: np.ndarray | LazyMasks,
+        fill: np.ndarray,
+        interpolation: str = "bilinear",
+        shades: np.ndarray | None = None,
     ) -> np.ndarray:
         """(n, m, classes) under m masks for all images (m, h, w) or for each its own (n, m, h, w), of any resolution.
 
         A mask is 1 where the image stays and 0 where `fill` (n or 1, h, w, c) shows; it is enlarged and blended on
-        device. Patches are scored incrementally where that is faster and proves right.
+        device. `shades` (n, m, a, b, c) are added to the fill, each mask its own, enlarged bilinearly. Patches are
+        scored incrementally where that is faster and proves right.
         """
-        return masked_scores(self, x, masks, fill, interpolation)
+        return masked_scores(self, x, masks, fill, interpolation, shades)
 
     def scores_from(self, layer: str, activations: np.ndarray, x: np.ndarray) -> np.ndarray:
         """(n, classes) when that layer's output is replaced by `activations` (channels last), all else being from x."""

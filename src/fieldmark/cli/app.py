@@ -11,6 +11,7 @@ from fieldmark import __version__
 from fieldmark.cli import options as opt
 from fieldmark.cli.doctor import doctor
 from fieldmark.cli.guide import guide
+from fieldmark.cli.trust import trust
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -18,6 +19,8 @@ EXAMPLES = """
 fieldmark demo
 
 fieldmark doctor model.keras photos/
+
+fieldmark trust model.keras photos/
 
 fieldmark predict keras:Xception photos/
 
@@ -202,6 +205,7 @@ def compare(
 
 app.command()(doctor)
 app.command()(guide)
+app.command()(trust)
 
 
 @app.command()

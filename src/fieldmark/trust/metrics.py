@@ -7,8 +7,8 @@ from dataclasses import dataclass
 FAITHFULNESS, SANITY, STABILITY, AGREEMENT, COST = "faithfulness", "sanity", "stability", "agreement", "cost"
 FAMILIES = (FAITHFULNESS, SANITY, STABILITY, AGREEMENT, COST)
 
-FILLS = ("blur", "mean")
-"""What hides a part of the image in insertion and deletion; ROAD brings a fill of its own, "road"."""
+FILLS, ROAD = ("blur", "mean"), "road"
+"""What hides a part of the image in insertion and deletion, and the fill that ROAD brings with it."""
 
 
 @dataclass(frozen=True)

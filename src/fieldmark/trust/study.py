@@ -1,0 +1,188 @@
+"""The images of one examination: what is explained in each, how it is cut, and what hides its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldmark.attribution import resize_maps
+from fieldmark.classifier import Classifier
+from fieldmark.classifier.rows import row_chunks
+from fieldmark.errors import TargetError
+from fieldmark.explainers.contract import Job
+from fieldmark.explainers.fills import fill_images
+from fieldmark.explainers.perturbation import require_images
+from fieldmark.explainers.superpixels import slic
+from fieldmark.progress import track
+from fieldmark.targets import apply_rule, describe, single_classes
+from fieldmark.trust.dummies import DUMMY_NAMES
+from fieldmark.trust.hiding import Drawn, draw_sets, measure
+from fieldmark.trust.metrics import FILLS
+from fieldmark.trust.planner import Scene, class_values
+from fieldmark.trust.shuffling import Stage
+
+if TYPE_CHECKING:
+    from fieldmark.trust.mapping import Made
+
+CHUNK = 32  # images held as the model eats them
+SEGMENTS = 50  # superpixels
+SLIC_SIDE = 112  # superpixels of larger images are found on smaller ones
+FAIR = 20  # images from which intervals may be believed
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """n images with what is explained in each.
+
+    images    (n, h, w, c) as given
+    labels    (n,) the class explained; least (n,) the least likely one, or None for models of one class
+    whole     (n, 2): score and probability of that class
+    segments  n of (h, w), as the model eats them; sets: n of (m, segments)
+    few       indices of the images for which maps are made anew
+    """
+
+    classifier: Classifier
+    images: np.ndarray
+    labels: np.ndarray
+    least: np.ndarray | None
+    whole: np.ndarray
+    targets: tuple[str, ...]
+    asked: str
+    segments: list[np.ndarray]
+    sets: list[np.ndarray]
+    cells: tuple[int, int]
+    steps: int
+    few: np.ndarray
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def begin(
+        cls, classifier: Classifier, images: Any, target: Any, cells: int, steps: int, few: int, seed: int
+    ) -> Study:
+        """Check images and target, predict, and cut every image into superpixels."""
+        job = Job.begin(classifier, images, target)
+        require_images(job)
+        scores = classifier.engine.scores(job.x)
+        weights = apply_rule(job.target, scores)
+        labels = single_classes(weights)
+        if labels.shape[1] != 1 or (labels < 0).any():
+            raise TargetError("target: expected Predicted() or one class; what is measured is the class's probability")
+        n, size = len(job.x), (int(job.x.shape[1]), int(job.x.shape[2]))
+        grid = (min(cells, size[0]), min(cells, size[1]))
+        segments = [_superpixels(image) for image in track(list(job.x), label="Superpixels")]
+        rng = np.random.default_rng(seed)
+        return cls(
+            classifier=classifier,
+            images=job.images,
+            labels=labels[:, 0],
+            least=scores.argmin(axis=1) if scores.shape[1] > 1 else None,
+            whole=class_values(classifier, scores, labels[:, 0]),
+            targets=tuple(row[0] for row in describe(job.target, weights, classifier.labels)),
+            asked=job.asked,
+            segments=segments,
+            sets=[draw_sets(int(each.max()) + 1, rng) for each in segments],
+            cells=grid,
+            steps=steps,
+            few=np.unique(np.linspace(0, n - 1, min(few, n)).round().astype(int)),
+            seed=seed,
+        )
+
+    def least_few(self) -> np.ndarray | None:
+        """The least likely class of the few images, where that is another class than the one explained."""
+        if self.least is None or (self.least == self.labels)[self.few].any():
+            return None
+        return np.asarray(self.least[self.few])
+
+    def notes(self, cascade: tuple[Stage, ...]) -> tuple[str, ...]:
+        """What the whole result rests on."""
+        n, classes, found = len(self), self.classifier.classes, []
+        if n < FAIR:
+            found.append(
+                f"{n} image{'s' * (n > 1)}: "
+                + ("no intervals, so nothing is sure" if n == 1 else "intervals of so few are too narrow")
+                + f"; give {FAIR} or more different ones"
+            )
+        if len(self.few) < n:
+            found.append(f"sanity, stability and seeds: {len(self.few)} of the {n} images, evenly chosen")
+        if classes == 2:
+            found.append(
+                "two classes: class sensitivity compares with the only other class; maps without signs may "
+                "rightly be the same for both"
+            )
+        if self.least_few() is None:
+            found.append("class sensitivity: not measured, since there is no other class than the one explained")
+        if not cascade:
+            found.append("randomisation: not measured, since the weights of this model cannot be reached")
+        kinds = len(set(self.labels.tolist()))
+        if n > 1 and kinds == 1 and classes > 1:
+            found.append(f"all images are explained as {self.targets[0]}: nothing is known of other classes")
+        return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """What hiding showed: values (n,) by name and key, mean curves by name, masked pictures computed and asked."""
+
+    values: dict[str, dict[str, np.ndarray]]
+    curves: dict[str, dict[str, np.ndarray]]
+    used: int
+    asked: int
+
+
+def hide(study: Study, made: Mapping[str, Made], plain: set[str]) -> Hidden:
+    """Insertion, deletion, ROAD and MuFidelity of every finite map; each masked picture is computed once."""
+    values: dict[str, dict[str, np.ndarray]] = {name: {} for name in made}
+    curves: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in made}
+    used = asked = 0
+    chance = made[DUMMY_NAMES["RandomMap"]].cells
+    for index in track(range(len(study)), label="Hiding parts"):
+        if index % CHUNK == 0:
+            x, fills = _eaten(study, index, min(index + CHUNK, len(study)))
+        scene = Scene(
+            classifier=study.classifier,
+            x=x[index % CHUNK],
+            fills={name: fill[index % CHUNK] for name, fill in fills.items()},
+            segments=study.segments[index],
+            cells=study.cells,
+            label=int(study.labels[index]),
+            whole=(float(study.whole[index, 0]), float(study.whole[index, 1])),
+            seed=study.seed,
+        )
+        maps = {name: Drawn(each.cells[index], each.sums[index]) for name, each in made.items() if each.finite[index]}
+        found, drawn, planner = measure(scene, maps, study.sets[index], chance[index], plain, study.steps)
+        used, asked = used + planner.needed, asked + planner.asked
+        for name in maps:
+            for key, value in found[name].items():
+                values[name].setdefault(key, np.full(len(study), np.nan))[index] = value
+            for key, curve in drawn[name].items():
+                curves[name].setdefault(key, []).append(curve)
+    means = {name: {key: np.mean(each, axis=0) for key, each in rows.items()} for name, rows in curves.items()}
+    return Hidden(values, means, used, asked)
+
+
+def _eaten(study: Study, start: int, stop: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Images as the model eats them, and what hides them."""
+    images, prepare = study.images[start:stop], study.classifier.prepare
+    return prepare(images)[1], {fill: prepare(fill_images(images, fill))[1] for fill in FILLS}
+
+
+def _superpixels(image: np.ndarray) -> np.ndarray:
+    """(h, w) from 0: found on a smaller picture where it is large."""
+    height, width = image.shape[:2]
+    shrink = max(1.0, max(height, width) / SLIC_SIDE)
+    size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
+    small = np.moveaxis(resize_maps(np.moveaxis(image, -1, 0), size), 0, -1)
+    labels = slic(small, min(SEGMENTS, max(1, size[0] * size[1] // 4)))
+    rows, columns = (np.arange(side) * count // side for side, count in zip((height, width), size, strict=True))
+    return labels[rows[:, None], columns[None]]
+
+
+def chunks(study: Study) -> list[tuple[int, int]]:
+    """(start, stop) of the images that are explained together."""
+    return row_chunks(len(study), CHUNK)
