@@ -33,30 +33,30 @@ def values_of(place: int, methods: int, n: int = IMAGES) -> dict[str, np.ndarray
     return found
 
 
-def made(names: tuple[str, ...] = ("GradCAM", "IntegratedGradients", "GuidedBackprop"), **changes: Any) -> Trust:
+def made(methods: tuple[str, ...] = ("GradCAM", "IntegratedGradients", "GuidedBackprop"), **changes: Any) -> Trust:
     """Methods best first; the last of several is no better than the edge detector. Maps of two images are shown."""
     judged = [
         Judged(
-            name, False, {"layer": "top"}, values_of(i, len(names)), {}, (0.9, 0.4, 0.1), ("a note on it",) * (i == 0)
+            name, False, {"layer": "top"}, values_of(i, len(methods)), {}, (0.9, 0.4, 0.1), ("a note on it",) * (i == 0)
         )
-        for i, name in enumerate(names)
+        for i, name in enumerate(methods)
     ]
-    judged += [Judged(name, True, {}, values_of(len(names), len(names)), {}, (1.0, 1.0, 1.0)) for name in DUMMIES]
-    last = len(names) - 1
+    judged += [Judged(name, True, {}, values_of(len(methods), len(methods)), {}, (1.0, 1.0, 1.0)) for name in DUMMIES]
+    last = len(methods) - 1
     places = [
         Place(
             name,
             DUMMY if i == last else BEST if i < 2 else GOOD,
             interval(judged[i].values["gap"]),
-            names[1:2] if i == 0 else names[:1] if i == 1 else (),
+            methods[1:2] if i == 0 else methods[:1] if i == 1 else (),
             ("edge detector",) if i == last and i else (),
         )
-        for i, name in enumerate(names)
+        for i, name in enumerate(methods)
     ]
     everything: dict[str, Any] = {
         "model": "net.keras",
         "backend": "tensorflow",
-        "verdict": f"Use {names[0]} here. {names[last]} is no better than an edge detector.",
+        "verdict": f"Use {methods[0]} here. {methods[last]} is no better than an edge detector.",
         "places": tuple(places),
         "judged": tuple(judged),
         "agreement": np.eye(len(judged)) * 0.5 + 0.5,
