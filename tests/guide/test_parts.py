@@ -8,7 +8,8 @@ import pytest
 pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
 from fieldmark.guide import key as keys
-from fieldmark.guide.causes import benjamini_hochberg, moved, sign_flip
+from fieldmark.guide.areas import moved
+from fieldmark.guide.chance import benjamini_hochberg, sign_flip
 from fieldmark.guide.edits import between
 from fieldmark.guide.evidence import margins
 from fieldmark.guide.objects import find_objects

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from fieldmark.guide.frame import Placed
+from fieldmark.guide.objects import dilated
 from fieldmark.guide.pictures import Pictures, from_lab, resized
 from fieldmark.guide.pose import Poses, from_canvas
 
 SOFT = 0.012  # of the side: how gently an edit begins at its border
+AROUND = 0.1  # body units around an object that go with it when it is painted over
+EDGE = 0.02  # body units around an object that are taken with it when it is borrowed
 OWN_COLOUR = 22.0  # Delta E: a pixel this unlike the body's colour keeps its colour when it is put on another body
 FILLS = ("inpaint", "blur", "donor")
 
@@ -24,6 +28,10 @@ class Studio:
     pictures: Pictures
     placed: Placed
     bodies: np.ndarray
+
+    @cached_property
+    def _grounds(self) -> dict[int, np.ndarray]:
+        return {}
 
     def place(self, plate: np.ndarray, index: int, level: float) -> np.ndarray:
         """(h, w) bool: where a plate of the frame reaches that share of its maximum, laid over a picture."""
@@ -44,24 +52,50 @@ class Studio:
             return self._blend(index, region, blurred_into(rgb, region), base)
         return self._blend(index, region, inpainted(rgb, region), base)
 
-    def borrowed(self, index: int, source: int) -> np.ndarray:
-        """(h, w, 3) the source's picture laid over picture `index`; body colours become those of its body."""
-        poses = self.placed.poses
-        lab = cv2.warpAffine(
-            self.pictures.lab[source],
-            between(poses, source, index),
-            self.pictures.shape[::-1],
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT,
-        )
+    def borrowed(self, index: int, source: int, area: np.ndarray | None = None) -> np.ndarray:
+        """(h, w, 3) the source's object laid over picture `index`; body colours become those of its body.
+
+        What is not the source's object, nor in an area (h, w) bool of the source, is the picture's own background.
+        """
+        shape = self.pictures.shape
+        way = between(self.placed.poses, source, index)
+        lab = _laid(self.pictures.lab[source], way, shape, cv2.BORDER_REFLECT)
         shift = self.bodies[index] - self.bodies[source]
         unlike = np.linalg.norm(lab - self.bodies[source], axis=-1, keepdims=True)
         lab = lab + np.exp(-((unlike / OWN_COLOUR) ** 2)) * shift
-        return from_lab(lab)
+        mask = self.placed.objects.masks[source]
+        if mask.all():
+            return from_lab(lab)
+        there = dilated(mask, EDGE * float(self.placed.objects.units[source]))
+        soft = _laid((there if area is None else there | area).astype(np.float32), way, shape)[..., None]
+        return from_lab(lab) * soft + self.ground(index) * (1 - soft)
 
-    def with_part_of(self, index: int, source: int, region: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
-        """(H, W, c): image `index` (or an edit of it, `base`) with the region (h, w) bool taken from the source."""
-        return self._blend(index, region, self.borrowed(index, source), base)
+    def carried(self, area: np.ndarray, source: int, index: int) -> np.ndarray:
+        """(h, w) bool: an area of the source's picture laid over picture `index`."""
+        way = between(self.placed.poses, source, index)
+        return _laid(area.astype(np.float32), way, self.pictures.shape) >= 0.5
+
+    def ground(self, index: int) -> np.ndarray:
+        """(h, w, 3) the picture with its object painted over; made once."""
+        if index not in self._grounds:
+            around = dilated(self.placed.objects.masks[index], AROUND * float(self.placed.objects.units[index]))
+            rgb = self.pictures.rgb[index]
+            self._grounds[index] = rgb if around.all() else inpainted(rgb, around)
+        return self._grounds[index]
+
+    def with_part_of(
+        self,
+        index: int,
+        source: int,
+        region: np.ndarray,
+        base: np.ndarray | None = None,
+        area: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(H, W, c): image `index` (or an edit of it, `base`) with the region (h, w) bool taken from the source.
+
+        `area` is what of the source belongs to the part though it is not its object, as in `borrowed`.
+        """
+        return self._blend(index, region, self.borrowed(index, source, area), base)
 
     def _blend(self, index: int, region: np.ndarray, fill: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
         given = self.images[index]
@@ -77,6 +111,10 @@ class Studio:
             colours = np.concatenate([colours, below[..., 3:]], axis=-1)
         mixed = below * (1 - weight) + colours * weight
         return np.clip(mixed + 0.5, 0, 255).astype(np.uint8) if given.dtype == np.uint8 else mixed
+
+
+def _laid(values: np.ndarray, way: np.ndarray, shape: tuple[int, int], border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+    return cv2.warpAffine(values, way, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def between(poses: Poses, source: int, target: int, size: int = 64) -> np.ndarray:

@@ -10,7 +10,9 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
-from fieldmark.guide.causes import accepted, examine, region_of
+from fieldmark.guide.areas import Areas, by_picture
+from fieldmark.guide.bench import EXAMPLES, Bench, choose_tested
+from fieldmark.guide.causes import accepted, examine
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, Placed, learn_frame
@@ -23,7 +25,7 @@ from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.regions import Region, find_regions
-from fieldmark.guide.suspicions import suspicions
+from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
 from fieldmark.guide.vocabulary import TERMS, kind_of
 from fieldmark.guide.words import Word, describe
@@ -31,7 +33,6 @@ from fieldmark.guide.words import Word, describe
 if TYPE_CHECKING:
     from fieldmark.guide.guide import FieldGuide
 
-EXAMPLES = 6  # pictures a mark that the guide keeps
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +107,11 @@ class Making:
             "plates": _plates(pictures, placed.poses, discover, predicted, labels),
             "counts": {labels[c]: int((predicted == c).sum()) for c in np.unique(predicted)},
         }
+        search = Search(self.classifier, studio, self.said, self.split, groups, self.seed, self._regions)
+        suspects = search.suspects(regions)
         if not kept:
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
-            return cls(verdict=reason, warnings=self.left_out, **base)
+            return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
         candidates, chosen = [candidate for candidate, _ in kept], [word for _, word in kept]
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing)
@@ -118,9 +121,10 @@ class Making:
         asked = tuple(question(word, place) for word, place in zip(chosen, where, strict=True))
         key = Key(labels, tree, tuple(chosen), asked, frame, shared, self.images.shape[1:])
         steady = stability(regions, candidates, predicted, placed.poses, table.bodies, seed=self.seed)
+        warned = (*suspects.sentences, *astray(marks, candidates, studio), *self.left_out)
+        marks += suspects.marks
         proved = len({m.classes[0] for m in marks if m.accepted}) / max(len(groups), 1)
-        found = Findings(fidelity.described, share, proved, steady)
-        warned = (*suspicions(marks, candidates, studio), *self.left_out)
+        found = Findings(fidelity.described, share, proved, steady, suspects.elsewhere)
         ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
         return cls(
             verdict=verdict(found),
@@ -152,7 +156,8 @@ class Making:
         words: Sequence[Word],
         facing: Directions,
     ) -> list[Mark]:
-        effects = examine(self.classifier, studio, self.said, candidates, self.split.hold_out, self.seed)
+        bench = self._bench(studio, candidates)
+        effects = examine(bench)
         labels = self.classifier.labels
         found = []
         for mark, word, effect, good in zip(candidates, words, effects, accepted(effects), strict=True):
@@ -172,21 +177,24 @@ class Making:
                     share=mark.share,
                     inside=_inside(mark, studio),
                     plate=mark.plate,
-                    examples=self._examples(mark, studio),
+                    examples=self._examples(mark, bench),
                 )
             )
         return found
 
-    def _examples(self, mark: Candidate, studio: Studio) -> tuple[Example, ...]:
+    def _bench(self, studio: Studio, candidates: Sequence[Candidate]) -> Bench:
+        tested = choose_tested(self.split.hold_out, self.said, self.seed)
+        areas = Areas(studio, by_picture(self._regions(studio, np.concatenate(list(tested.values())))))
+        rng = np.random.default_rng(self.seed)
+        return Bench(self.classifier, areas, self.said, tuple(candidates), tested, rng)
+
+    def _examples(self, mark: Candidate, bench: Bench) -> tuple[Example, ...]:
         """The hold-out pictures of the class of which the network is surest, with the mark's region."""
-        rows = self.split.hold_out[self.said.predicted[self.split.hold_out] == mark.cls]
-        rows = rows[np.argsort(-self.said.margins[rows], kind="stable")][:EXAMPLES]
         shape = self.images.shape[1:3]
-        found = []
-        for i in rows:
-            region = region_of(studio, mark, int(i)).astype(np.float32)
-            found.append(Example(int(i), resized(region, shape) >= 0.5))
-        return tuple(found)
+        return tuple(
+            Example(int(i), resized(bench.areas.of(mark, int(i)).astype(np.float32), shape) >= 0.5)
+            for i in bench.tested.get(mark.cls, ())[:EXAMPLES]
+        )
 
     def _fidelity(
         self, marks: Sequence[Candidate], words: Sequence[Word], table: Table

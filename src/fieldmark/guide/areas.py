@@ -1,0 +1,126 @@
+"""Which pixels of one picture a mark is: its place in the frame, made whole by what the picture itself shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from fieldmark.guide.edits import Studio
+from fieldmark.guide.marks import CUT, Candidate, descriptors
+from fieldmark.guide.objects import dilated, opened
+from fieldmark.guide.regions import UNLIKE_BODY, Region
+from fieldmark.guide.vocabulary import BROAD
+
+LEVEL = 0.2  # of a plate's maximum: what belongs to the mark's place
+WHOLE = 0.35  # a protrusion with this share inside the place goes with it
+PART = 0.15  # a patch of the mark's colour with this share inside goes with it, too
+SAME_COLOUR = 26.0  # Delta E to the mark's colour
+OVERLAP = 0.05  # of a control with the mark's region, at most
+RIM = 0.03  # body units: half of an edge lies outside
+
+
+@dataclass(frozen=True, eq=False)
+class Areas:
+    """Marks in single pictures. `regions` are those of the evidence for the class that each picture is called."""
+
+    studio: Studio
+    regions: dict[int, list[Region]] = field(default_factory=dict)
+    _known: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+
+    def of(self, mark: Candidate, index: int) -> np.ndarray:
+        """(h, w) bool: the mark's place, what sticks out there, what has its colour, and the picture's own regions."""
+        key = (id(mark), index)
+        if key not in self._known:
+            self._known[key] = self._found(mark, index)
+        return self._known[key]
+
+    def place(self, mark: Candidate, index: int) -> np.ndarray:
+        """(h, w) bool: where the mark is in general, laid over a picture."""
+        return self.studio.place(mark.plate, index, LEVEL)
+
+    def union(self, marks: Sequence[Candidate], index: int) -> np.ndarray:
+        """(h, w) bool: all of the marks, and all that speaks for the class in the picture's own evidence."""
+        found = np.zeros(self.studio.pictures.shape, bool)
+        for mark in marks:
+            found |= self.of(mark, index)
+        for region in self.regions.get(index, ()):
+            found |= dilated(region.mask, RIM * self._unit(index))
+        return found
+
+    def _found(self, mark: Candidate, index: int) -> np.ndarray:
+        studio, unit = self.studio, self._unit(index)
+        place = self.place(mark, index)
+        for region in self._own(mark, index):
+            place = place | region.mask
+        sticking = touched(sticking_out(studio, index), place, WHOLE)
+        return dilated(place | sticking | touched(alike(studio, mark, index), place, PART), RIM * unit)
+
+    def _own(self, mark: Candidate, index: int) -> list[Region]:
+        given = [region for region in mark.regions if region.image == index]
+        seen = self.regions.get(index, [])
+        if not seen:
+            return given
+        poses, bodies = self.studio.placed.poses, self.studio.bodies
+        middle = np.median(descriptors(list(mark.regions), poses, bodies), axis=0)
+        apart = np.linalg.norm(descriptors(seen, poses, bodies) - middle, axis=1)
+        return given + [region for region, far in zip(seen, apart, strict=True) if far < CUT]
+
+    def _unit(self, index: int) -> float:
+        return float(self.studio.placed.objects.units[index])
+
+
+def by_picture(regions: Sequence[Region]) -> dict[int, list[Region]]:
+    found: dict[int, list[Region]] = {}
+    for region in regions:
+        found.setdefault(region.image, []).append(region)
+    return found
+
+
+def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
+    """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's."""
+    if np.linalg.norm(mark.colour) < UNLIKE_BODY:
+        return np.zeros(studio.pictures.shape, bool)
+    from_body = studio.pictures.lab[index] - studio.bodies[index]
+    own = np.linalg.norm(from_body - mark.colour, axis=-1)
+    return (own < SAME_COLOUR) & (own < np.linalg.norm(from_body, axis=-1))
+
+
+def sticking_out(studio: Studio, index: int) -> np.ndarray:
+    """(h, w) bool: what sticks out of the object."""
+    mask, unit = studio.placed.objects.masks[index], float(studio.placed.objects.units[index])
+    return mask & ~opened(mask, BROAD * unit)
+
+
+def touched(parts: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
+    """The connected parts that lie in the region by at least that share of their pixels."""
+    count, labels = cv2.connectedComponents(parts.astype(np.uint8), connectivity=8)
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    inside = np.bincount(labels.ravel(), region.ravel().astype(float), count)
+    taken = inside >= share * np.maximum(sizes, 1)
+    taken[0] = False
+    return taken[labels]
+
+
+def moved(region: np.ndarray, mask: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """The region's shape in up to `count` other places of the object, hardly touching where it was."""
+    y, x = np.nonzero(region)
+    if len(y) == 0:
+        return []
+    on_object = np.argwhere(mask)
+    found: list[np.ndarray] = []
+    for _ in range(6 * count):
+        if len(found) == count or len(on_object) == 0:
+            break
+        middle = on_object[rng.integers(len(on_object))]
+        ys, xs = y + middle[0] - round(y.mean()), x + middle[1] - round(x.mean())
+        inside = (ys >= 0) & (ys < region.shape[0]) & (xs >= 0) & (xs < region.shape[1])
+        if inside.mean() < 0.9:
+            continue
+        other = np.zeros_like(region)
+        other[ys[inside], xs[inside]] = True
+        if (other & region).sum() <= OVERLAP * region.sum():
+            found.append(other)
+    return found

@@ -1,0 +1,147 @@
+"""Where marks are put to the test: pictures of the hold-out, edits of them, and what the network says of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fieldmark.classifier import Classifier
+from fieldmark.guide.areas import Areas, alike, moved, sticking_out
+from fieldmark.guide.edits import FILLS, Studio
+from fieldmark.guide.evidence import Said, margins
+from fieldmark.guide.marks import Candidate
+from fieldmark.guide.pose import to_canvas
+
+PICTURES = 24  # a class, of the hold-out
+EXAMPLES = 6  # of them those of which the network is surest
+PLACEMENTS = 20  # of the control region
+DONORS = 12  # pictures with the most similar bodies, of which the one lends its place that shows least of the mark
+UNLIKE, ASTRAY = 1 / 25, 4.0  # what a Delta E between two bodies, and outlines that part, weigh against a source
+VIEW = 48  # pixels: the canvas on which outlines are compared
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """`tested` are the pictures of each class by index, the surest EXAMPLES first; `marks` those of all classes."""
+
+    classifier: Classifier
+    areas: Areas
+    said: Said
+    marks: tuple[Candidate, ...]
+    tested: dict[int, np.ndarray]
+    rng: np.random.Generator
+
+    @property
+    def studio(self) -> Studio:
+        return self.areas.studio
+
+    @cached_property
+    def everyone(self) -> np.ndarray:
+        return np.concatenate([*self.tested.values(), np.zeros(0, int)]).astype(int)
+
+    def of(self, cls: int) -> list[Candidate]:
+        """The marks of a class."""
+        return [mark for mark in self.marks if mark.cls == cls]
+
+    def others(self, *classes: int) -> np.ndarray:
+        """Pictures of all other classes."""
+        return self.everyone[~np.isin(self.said.predicted[self.everyone], classes)]
+
+    def some(self, rows: np.ndarray) -> np.ndarray:
+        return np.sort(self.rng.permutation(rows)[:PICTURES])
+
+    def scores(self, edits: Sequence[np.ndarray]) -> np.ndarray:
+        """(edits, classes) logits."""
+        return np.asarray(self.classifier.predict(np.stack(edits)).scores, np.float64)
+
+    def erased(
+        self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int, marks: Sequence[Candidate]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(fills, n) margins lost, and the classes named, when each picture's region is filled in each way."""
+        donors = [self._donor(int(i), cls, marks) for i in rows]
+        found = [
+            self._drops(
+                [
+                    self.studio.erased(int(i), region, fill, donor)
+                    for i, region, donor in zip(rows, regions, donors, strict=True)
+                ],
+                rows,
+                cls,
+            )
+            for fill in FILLS
+        ]
+        return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
+
+    def controls(self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) mean drop and share of flips when the same shape is erased elsewhere on the picture's object."""
+        edits, owners = [], []
+        for k, (i, region) in enumerate(zip(rows, regions, strict=True)):
+            for other in moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng):
+                edits.append(self.studio.erased(int(i), other, "inpaint"))
+                owners.append(k)
+        owner = np.array(owners, int)
+        drops, named = self._drops(edits, rows[owner], cls)
+        count = np.maximum(np.bincount(owner, minlength=len(rows)), 1)
+        flips = np.bincount(owner, (named != cls).astype(float), len(rows))
+        return np.bincount(owner, drops, len(rows)) / count, flips / count
+
+    def source(self, cls: int, index: int) -> int | None:
+        """A picture of the class of which the network is sure, with a similar body in a similar pose."""
+        pool = self.tested.get(cls, np.zeros(0, int))
+        if len(pool) == 0:
+            return None
+        sure = pool[self.said.margins[pool] >= np.median(self.said.margins[pool])]
+        apart = np.linalg.norm(self.studio.bodies[sure] - self.studio.bodies[index], axis=1)
+        astray = np.array([1 - self._overlap(int(i), index) for i in sure])
+        return int(sure[(UNLIKE * apart + ASTRAY * astray).argmin()])
+
+    def stranger(self, cls: int, index: int) -> int | None:
+        """Any picture that is neither of the class nor of the class of picture `index`."""
+        pool = self.others(cls, int(self.said.predicted[index]))
+        return int(self.rng.choice(pool)) if len(pool) else None
+
+    def shows(self, mark: Candidate, index: int) -> float:
+        """How much of the mark's place has the mark's colour, or sticks out of the object: 0 to 1."""
+        place = self.studio.place(mark.plate, index, 0.5)
+        there = alike(self.studio, mark, index) | sticking_out(self.studio, index)
+        return float(there[place].mean()) if place.any() else 0.0
+
+    def _donor(self, index: int, cls: int, marks: Sequence[Candidate]) -> int | None:
+        pool = self.others(cls)
+        if len(pool) == 0:
+            return None
+        distance = np.linalg.norm(self.studio.bodies[pool] - self.studio.bodies[index], axis=1)
+        near = pool[np.argsort(distance, kind="stable")[:DONORS]]
+        shown = [max((round(self.shows(mark, int(i)), 1) for mark in marks), default=0.0) for i in near]
+        return int(near[int(np.argmin(shown))])
+
+    def _drops(self, edits: Sequence[np.ndarray], rows: np.ndarray, cls: int) -> tuple[np.ndarray, np.ndarray]:
+        if not len(edits):
+            return np.zeros(0), np.zeros(0, int)
+        scores = self.scores(edits)
+        return self.said.margins[rows] - margins(scores, np.full(len(scores), cls)), scores.argmax(axis=1)
+
+    def _overlap(self, one: int, other: int) -> float:
+        both, either = self._outlines[one] & self._outlines[other], self._outlines[one] | self._outlines[other]
+        return float(both.sum() / max(either.sum(), 1))
+
+    @cached_property
+    def _outlines(self) -> dict[int, np.ndarray]:
+        rows = self.everyone
+        masks, poses = self.studio.placed.objects.masks[rows], self.studio.placed.poses.select(rows)
+        views = to_canvas(masks.astype(np.float32), poses, VIEW) > 0.5
+        return {int(i): view for i, view in zip(rows, views, strict=True)}
+
+
+def choose_tested(rows: np.ndarray, said: Said, seed: int) -> dict[int, np.ndarray]:
+    """PICTURES a class of the hold-out `rows`: those of which the network is surest first, then any."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for cls in np.unique(said.predicted[rows]):
+        own = rows[said.predicted[rows] == cls]
+        own = own[np.argsort(-said.margins[own], kind="stable")]
+        found[int(cls)] = np.concatenate([own[:EXAMPLES], rng.permutation(own[EXAMPLES:])[: PICTURES - EXAMPLES]])
+    return found
