@@ -25,7 +25,7 @@ from fieldmark.trust.remaking import DRAWS, RADIUS, Few, Remade, remake
 from fieldmark.trust.result import Judged, Passes, Trust
 from fieldmark.trust.shuffling import stages
 from fieldmark.trust.statistics import spearman
-from fieldmark.trust.study import Hidden, Study, hide
+from fieldmark.trust.study import Hidden, HideBy, Study, hide
 from fieldmark.trust.verdict import places_of, verdict
 
 FEW, CELLS = 12, 14
@@ -44,6 +44,7 @@ def trust(
     few: int = FEW,
     seed: int = 0,
     names: Sequence[str] = (),
+    hiding: HideBy = hide,
 ) -> Trust:
     """Which of these explainers to believe on this model: faithfulness, sanity, stability, agreement and cost.
 
@@ -55,6 +56,8 @@ def trust(
     few         images for which maps are made anew (shuffled weights, other class, noise, other seed)
     seed        of all that is drawn
     names       of the images, for the result
+    hiding      how parts are hidden, which is most of the work: `fieldmark.run.trusting.HidingRun` keeps what it shows,
+                and spreads it over machines
 
     Beside the explainers three dummies are measured that know nothing of the network. A method that refuses the model
     is left out and its reason kept. The model is shuffled for one of the measures and put back, also after an error.
@@ -70,7 +73,7 @@ def trust(
     if not set(made) - set(dummies(study)):
         raise FieldmarkError("no method gave a map: " + "; ".join(f"{name}: {why}" for name, why in failed.items()))
     cast = {name: cast[name] for name in made}
-    hidden = hide(study, made, set(dummies(study)))
+    hidden = hiding(study, made, set(dummies(study)))
     cascade = stages(classifier)
     taken = Few(
         study.images[study.few], study.labels[study.few], study.least_few(), {n: m.few for n, m in made.items()}

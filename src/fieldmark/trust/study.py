@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,19 +135,36 @@ class Hidden:
     asked: int
 
 
+@dataclass(frozen=True, eq=False)
+class HiddenOne:
+    """The same of one image: values by name and key, curves by name, pictures computed and asked."""
+
+    values: dict[str, dict[str, float]]
+    curves: dict[str, dict[str, np.ndarray]]
+    used: int
+    asked: int
+
+
+HideBy = Callable[[Study, "Mapping[str, Made]", set[str]], Hidden]
+"""What hides parts, called as `hide` is: here, or over many machines (`fieldmark.run.trusting.HidingRun`)."""
+
+
 def hide(study: Study, made: Mapping[str, Made], plain: set[str]) -> Hidden:
     """Insertion, deletion, ROAD and MuFidelity of every finite map; each masked picture is computed once."""
-    values: dict[str, dict[str, np.ndarray]] = {name: {} for name in made}
-    curves: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in made}
-    used = asked = 0
+    every = np.arange(len(study))
+    return together(made, track(hide_each(study, made, plain, every), len(study), "Hiding parts"))
+
+
+def hide_each(study: Study, made: Mapping[str, Made], plain: set[str], chosen: np.ndarray) -> Iterator[HiddenOne]:
+    """The chosen images (k,) of the study, one by one; each is measured as if it were alone."""
     chance = made[DUMMY_NAMES["RandomMap"]].cells
-    for index in track(range(len(study)), label="Hiding parts"):
-        if index % CHUNK == 0:
-            x, fills = _eaten(study, index, min(index + CHUNK, len(study)))
+    for place, index in enumerate(chosen):
+        if place % CHUNK == 0:
+            x, fills = _eaten(study, chosen[place : place + CHUNK])
         scene = Scene(
             classifier=study.classifier,
-            x=x[index % CHUNK],
-            fills={name: fill[index % CHUNK] for name, fill in fills.items()},
+            x=x[place % CHUNK],
+            fills={name: fill[place % CHUNK] for name, fill in fills.items()},
             segments=study.segments[index],
             cells=study.cells,
             label=int(study.labels[index]),
@@ -155,20 +172,29 @@ def hide(study: Study, made: Mapping[str, Made], plain: set[str]) -> Hidden:
             seed=study.seed,
         )
         maps = {name: Drawn(each.cells[index], each.sums[index]) for name, each in made.items() if each.finite[index]}
-        found, drawn, planner = measure(scene, maps, study.sets[index], chance[index], plain, study.steps)
-        used, asked = used + planner.needed, asked + planner.asked
-        for name in maps:
-            for key, value in found[name].items():
-                values[name].setdefault(key, np.full(len(study), np.nan))[index] = value
-            for key, curve in drawn[name].items():
+        values, curves, planner = measure(scene, maps, study.sets[index], chance[index], plain, study.steps)
+        yield HiddenOne(values, curves, planner.needed, planner.asked)
+
+
+def together(names: Collection[str], images: Iterable[HiddenOne]) -> Hidden:
+    """All images in order as one result: what a map that is not finite has no value for is NaN."""
+    rows = list(images)
+    values: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
+    curves: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in names}
+    for index, row in enumerate(rows):
+        for name, found in row.values.items():
+            for key, value in found.items():
+                values[name].setdefault(key, np.full(len(rows), np.nan))[index] = value
+        for name, drawn in row.curves.items():
+            for key, curve in drawn.items():
                 curves[name].setdefault(key, []).append(curve)
-    means = {name: {key: np.mean(each, axis=0) for key, each in rows.items()} for name, rows in curves.items()}
-    return Hidden(values, means, used, asked)
+    means = {name: {key: np.mean(each, axis=0) for key, each in found.items()} for name, found in curves.items()}
+    return Hidden(values, means, sum(row.used for row in rows), sum(row.asked for row in rows))
 
 
-def _eaten(study: Study, start: int, stop: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _eaten(study: Study, chosen: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Images as the model eats them, and what hides them."""
-    images, prepare = study.images[start:stop], study.classifier.prepare
+    images, prepare = study.images[chosen], study.classifier.prepare
     return prepare(images)[1], {fill: prepare(fill_images(images, fill))[1] for fill in FILLS}
 
 
