@@ -15,7 +15,7 @@ from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
 from fieldmark.guide.pictures import require_visible
 from fieldmark.guide.split import split_by_prediction
-from fieldmark.guide.verdict import REDUCIBLE, Findings
+from fieldmark.guide.verdict import REDUCIBLE, Findings, remains
 from fieldmark.images import check_images, find_images, read_images
 
 
@@ -52,6 +52,12 @@ class FieldGuide:
     @property
     def reducible(self) -> bool:
         return self.verdict == REDUCIBLE
+
+    @property
+    def remains(self) -> str:
+        """What a user still has where the network does not come down to marks, in a sentence; else nothing."""
+        proved = list(dict.fromkeys(name for mark in self.marks if mark.accepted for name in mark.classes))
+        return "" if self.reducible else remains(proved, len(self.classes), len(self.plates))
 
     @classmethod
     def from_images(

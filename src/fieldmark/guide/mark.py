@@ -48,7 +48,9 @@ class Mark:
     proof     all that was measured by erasing and transplanting
     accepted  the effect is larger than the control's, by test and by size
     coverage  share of the class's pictures that show it; `share`: of the positive evidence that lies in it
+    inside    share of it that lies on the object or close to it
     plate     (CANVAS, CANVAS) 0 to 1: where it is in the frame
+    ground    the mean picture (CANVAS, CANVAS, 3) uint8 of the frame of the plate; None: the class's plate
     """
 
     classes: tuple[str, ...]
@@ -64,6 +66,7 @@ class Mark:
     inside: float
     plate: np.ndarray
     examples: tuple[Example, ...]
+    ground: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

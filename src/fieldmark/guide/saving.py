@@ -132,6 +132,7 @@ def _mark(found: dict[str, Any]) -> Mark:
     values["classes"], values["terms"] = tuple(found["classes"]), tuple(found["terms"])
     values["proof"] = Effect(**found["proof"])
     values["plate"] = _array(found["plate"])
+    values["ground"] = None if found.get("ground") is None else _array(found["ground"])
     values["examples"] = tuple(Example(int(each["image"]), _array(each["mask"])) for each in found["examples"])
     return Mark(**values)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def page(guide: FieldGuide) -> str:
     """Verdict, warnings, the marks of every class with their proof, and the key."""
-    lines = [f"Verdict: {guide.verdict}"]
+    lines = [f"Verdict: {guide.verdict}", *([guide.remains] if guide.remains else [])]
     lines += [f"Warning: {each}" for each in guide.warnings]
     if guide.fidelity is not None:
         said, found = guide.fidelity.described, guide.fidelity.confirmed

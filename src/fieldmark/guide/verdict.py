@@ -17,23 +17,58 @@ LEAST_GAIN = 0.20  # of that over a random region
 LEAST_SHARE = 0.20  # of the positive evidence in the strongest region, in the median picture
 LEAST_PROVED = 0.6  # of the classes
 LEAST_STABLE = 0.6  # Jaccard over bootstraps
+MOST_ELSEWHERE = 0.5  # of the classes
 SAME = 0.5  # cosine of two plates that show one mark
 REDUCIBLE = "reducible"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the verdict rests on."""
+    """All that the verdict rests on.
+
+    described  what somebody with the words alone achieves, beside random places put into words
+    top_share  share of the positive evidence in the strongest region of the median picture
+    proved     share of the classes with a proved mark, or proved to be what is left without marks
+    stability  Jaccard between the marks and those of bootstraps over the pictures
+    elsewhere  share of the classes for which the network goes by something that is nowhere in particular
+    """
 
     described: Agreement
     top_share: float
     proved: float
     stability: float
+    elsewhere: float = 0.0
+
+    @property
+    def margin(self) -> float:
+        """How reducible the network is: 1 at best, below 0 where a guide is refused.
+
+        The least over all conditions of how far a number is from its threshold, as a share of how far it could be.
+        """
+        said = self.described
+        return min(
+            _above(said.low, LEAST_FIDELITY),
+            _above(said.value - said.control, LEAST_GAIN),
+            _above(self.top_share, LEAST_SHARE),
+            _above(self.proved, LEAST_PROVED),
+            _above(self.stability, LEAST_STABLE),
+            _above(1 - self.elsewhere, 1 - MOST_ELSEWHERE),
+        )
+
+
+def _above(value: float, least: float) -> float:
+    """1 at the value 1, 0 at the threshold, -1 at 0, straight between."""
+    return (value - least) / ((1 - least) if value >= least else least)
 
 
 def verdict(found: Findings) -> str:
     """ "reducible", or every reason why not, in one sentence each."""
     reasons = []
+    if found.elsewhere > MOST_ELSEWHERE:
+        reasons.append(
+            f"for {found.elsewhere:.0%} of the classes the network goes by something that is nowhere in particular "
+            "(see the warnings)"
+        )
     if found.described.low < LEAST_FIDELITY:
         reasons.append(
             f"somebody with the words alone agrees with the network on {found.described.value:.0%} of new pictures "
@@ -51,6 +86,18 @@ def verdict(found: Findings) -> str:
     if found.stability < LEAST_STABLE:
         reasons.append(f"other pictures give other marks (Jaccard {found.stability:.2f})")
     return "; ".join(reasons) or REDUCIBLE
+
+
+def remains(proved: Sequence[str], classes: int, plates: int) -> str:
+    """What a user still has where a guide is refused: `proved` are the classes with a proved mark."""
+    shown = ", ".join(proved[:8]) + (f" and {len(proved) - 8} more" if len(proved) > 8 else "")
+    kept = [f"the proved marks of {len(proved)} of {classes} classes ({shown})"] if proved else []
+    kept += [f"what the pictures of each of {plates} classes have in common, as plates"] if plates else []
+    kept.append(
+        "where it looks in a single picture, by `fieldmark explain`, and which such maps to believe, by "
+        "`fieldmark trust`"
+    )
+    return f"What can still be had: {'; '.join(kept)}."
 
 
 def top_share(regions: Sequence[Region], images: np.ndarray) -> float:

@@ -72,12 +72,19 @@ def described(guide: FieldGuide, mark: Mark) -> dict[str, Any]:
     examples = [each for each in mark.examples if each.image in guide.pictures][:CROPS]
     return {
         "mark": mark,
-        "where": png(middle(heat(guide.plates[mark.classes[0]], mark.plate))),
+        "where": png(where(guide, mark)),
         "crops": [
             {"src": data("jpeg", guide.pictures[each.image].jpeg), "image": each.image, **outline(each.mask)}
             for each in examples
         ],
     }
+
+
+def where(guide: FieldGuide, mark: Mark) -> np.ndarray:
+    """The mark's place on the mean object of its class, or on the mean picture where it is beside the objects."""
+    if mark.ground is None:
+        return middle(heat(guide.plates[mark.classes[0]], mark.plate))
+    return heat(mark.ground, mark.plate)
 
 
 def shown(picture: Picture) -> dict[str, Any]:
