@@ -114,15 +114,16 @@ def test_the_most_alike_are_named_and_never_the_method_itself() -> None:
     assert alike(replace(result, agreement=np.zeros((0, 0))), result.judged[0]) == ""
 
 
-def test_strips_need_their_maps_and_stop_at_four_images() -> None:
+def test_strips_show_the_image_by_its_own_name_and_every_map_of_it() -> None:
     result = made()
     shown = strips(result, in_order(result))
-    assert [len(strip["tiles"]) for strip in shown] == [6, 6]
-    assert shown[0]["name"] == "cat-0.jpg"
-    assert shown[0]["photo"].startswith("data:image/")
+    assert [(strip["name"], strip["target"], len(strip["tiles"])) for strip in shown] == [
+        ("cat-0.jpg", "tabby", 6),
+        ("cat-3.jpg", "tabby", 6),
+    ]
+    assert shown[0]["tiles"][0]["src"] != shown[1]["tiles"][0]["src"] != shown[1]["photo"]
+    assert [strip["name"] for strip in strips(replace(result, names=()), in_order(result))] == ["image 1", "image 4"]
     assert strips(replace(result, shown=()), in_order(result)) == []
-    without = tuple(replace(each, images=None) for each in result.shown)
-    assert strips(replace(result, shown=without), in_order(result)) == []
 
 
 def test_names_break_between_their_words_and_are_escaped() -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from fieldmark.trust import METRICS, Judged, Passes, Place, Trust
-from fieldmark.trust.result import BEST, DUMMY, GOOD
+from fieldmark.trust.result import BEST, DUMMY, GOOD, Shown
 from fieldmark.trust.statistics import interval
-from tests.figures.samples import sample
+from tests.figures.samples import blob
 
 DUMMIES = ("random map", "edge detector", "centred Gaussian")
 IMAGES = 12
+PICTURE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 AMOUNTS = {"max_sensitivity": 0.4, "passes": 3.0, "seconds": 0.02}
 """Measures without an upper end, and how large they are for the first method; the others lie within 0..1."""
 
@@ -69,6 +70,8 @@ def made(methods: tuple[str, ...] = ("GradCAM", "IntegratedGradients", "GuidedBa
         "settings": {"steps": 16, "seed": 0},
         "targets": ("tabby",) * IMAGES,
         "names": tuple(f"cat-{i}.jpg" for i in range(IMAGES)),
-        "shown": tuple(sample(2, 1, method=each.name, signed=i == 1) for i, each in enumerate(judged)),
+        "shown": tuple(
+            Shown(i, PICTURE, {each.name: blob(7, 9, 0.3, 0.2 + 0.3 * i) for each in judged}) for i in (0, 3)
+        ),
     }
     return Trust(**{**everything, **changes})

@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 import fieldmark
-from fieldmark.attribution import Attribution
 from fieldmark.figures.overlay import overlay
 from fieldmark.figures.scale import to_rgb
 from fieldmark.report.html import _asset, _digest, templates, write_atomically
@@ -26,7 +25,6 @@ from fieldmark.trust.result import DUMMY
 
 STYLES = ("guide.css", "trust.css")
 MAIN = "gap"  # the measure of the ranking
-SHOWN = 4  # images whose maps the page shows
 TILE = 168  # pixels, the longest side of a map on the page
 QUESTIONS = {
     "faithfulness": "Does the network need what the map shows? Parts of the image are hidden in the map's order.",
@@ -103,31 +101,24 @@ def table(result: Trust, family: str, ordered: list[Judged]) -> dict[str, Any]:
 
 
 def strips(result: Trust, ordered: list[Judged]) -> list[dict[str, Any]]:
-    """The maps of the first images: for each its picture and one tile a method."""
-    if len(result.shown) != len(result.judged):
-        return []
-    by_name = dict(zip((each.name for each in result.judged), result.shown, strict=True))
-    images = result.shown[0].images
-    if images is None:
-        return []
+    """The images that are shown: for each its picture and one tile a method, the map over it."""
     return [
         {
-            "name": result.names[i] if i < len(result.names) else f"image {i + 1}",
-            "target": result.targets[i] if i < len(result.targets) else "",
-            "photo": tile(to_rgb(images[i][None])[0]),
+            "name": result.names[each.image] if each.image < len(result.names) else f"image {each.image + 1}",
+            "target": result.targets[each.image],
+            "photo": tile(to_rgb(each.picture[None])[0]),
             "tiles": [
-                {"name": each.name, "kind": kind(result, each.name), "src": tile(one_map(by_name[each.name], i))}
-                for each in ordered
+                {
+                    "name": one.name,
+                    "kind": kind(result, one.name),
+                    "src": tile(overlay(each.picture, each.maps[one.name])),
+                }
+                for one in ordered
+                if one.name in each.maps
             ],
         }
-        for i in range(min(SHOWN, *(len(att) for att in result.shown)))
+        for each in result.shown
     ]
-
-
-def one_map(att: Attribution, i: int) -> np.ndarray:
-    """The map that was judged, over its image: RGB uint8. Of several targets, as channels, the mean."""
-    assert att.images is not None
-    return overlay(att.images[i], att.maps[i].mean(axis=0), signed=att.signed)
 
 
 def soft(name: str) -> Markup:

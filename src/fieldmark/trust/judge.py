@@ -22,13 +22,14 @@ from fieldmark.trust.hiding import SETS, SHARES, STEPS
 from fieldmark.trust.mapping import Made, made_maps
 from fieldmark.trust.metrics import FILLS, ROAD
 from fieldmark.trust.remaking import DRAWS, RADIUS, Few, Remade, remake
-from fieldmark.trust.result import Judged, Passes, Trust
+from fieldmark.trust.result import Judged, Passes, Shown, Trust
 from fieldmark.trust.shuffling import stages
 from fieldmark.trust.statistics import spearman
 from fieldmark.trust.study import Hidden, HideBy, Study, hide
 from fieldmark.trust.verdict import places_of, verdict
 
 FEW, CELLS = 12, 14
+SHOWN = 4  # images whose maps the result keeps, to be looked at
 DEFAULT = (GradCAM, LayerCAM, Gradients, GuidedBackprop, IntegratedGradients, Occlusion)
 """A method of each family, none of them slow."""
 
@@ -104,6 +105,10 @@ def trust(
         settings=_settings(study, seed),
         targets=study.targets,
         names=tuple(map(str, names)),
+        shown=tuple(
+            Shown(int(i), study.images[i], {name: each.few[k] for name, each in made.items()})
+            for k, i in enumerate(study.few[:SHOWN])
+        ),
     )
     return dataclasses.replace(result, verdict=verdict(result))
 

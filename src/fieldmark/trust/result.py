@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fieldmark.attribution import Attribution
 from fieldmark.errors import FieldmarkError, unknown
 from fieldmark.trust.metrics import METRIC
 from fieldmark.trust.statistics import Interval, difference, interval
@@ -76,6 +75,19 @@ class Passes:
 
 
 @dataclass(frozen=True, eq=False)
+class Shown:
+    """One image with the map of every method and dummy.
+
+    image    its number among the images; picture  (h, w, c) as given
+    maps     by name: (h, w), at its own resolution
+    """
+
+    image: int
+    picture: np.ndarray
+    maps: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
 class Trust:
     """Which map may be believed on this model.
 
@@ -90,8 +102,7 @@ class Trust:
     settings      images, target, steps, cells, seed, ... JSON-able
     names         of the images, where they have any
     targets       n strings: the class explained for each image
-    shown         the maps of a few images, one attribution for each of `judged` and in its order, for the page; empty
-                  in what `load` reads, since numbers are saved and maps are not
+    shown         a few images with their maps, for the page; empty in what `load` reads: maps are not saved
     """
 
     model: str
@@ -109,7 +120,7 @@ class Trust:
     settings: dict[str, Any]
     targets: tuple[str, ...]
     names: tuple[str, ...] = ()
-    shown: tuple[Attribution, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
