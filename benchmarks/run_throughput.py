@@ -56,15 +56,25 @@ def measure(folder: Path, scratch: Path, rounds: int, batch: int) -> dict[str, A
     for each in work.values():
         each()  # compiles
     took: dict[str, list[float]] = {name: [] for name in work}
+    busy: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, each in work.items():
+            before = time.process_time()
             took[name].append(seconds(each))
+            busy[name].append(time.process_time() - before)
     rates = {name: len(images) / statistics.median(values) for name, values in took.items()}
     ratios = {
         against: statistics.median(b / a for a, b in zip(took["run"], took[against], strict=True))
         for against in ("predict", "predict_on_batch", "explain")
     }
-    return {"images": len(images), "images_per_second": rates, "run_as_a_share_of": ratios, "seconds": took}
+    cores = {name: 1e3 * statistics.median(values) / len(images) for name, values in busy.items()}
+    return {
+        "images": len(images),
+        "images_per_second": rates,
+        "run_as_a_share_of": ratios,
+        "core_milliseconds_an_image": cores,
+        "seconds": took,
+    }
 
 
 def main() -> None:
@@ -78,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = photographs(Path(scratch, "photos"), asked.images, asked.side, asked.source)
         found = measure(folder, Path(scratch), asked.rounds, asked.batch)
-    print(json.dumps({"cores": os.cpu_count(), **found}, indent=1))
+    print(json.dumps({"cores": os.cpu_count(), "load": os.getloadavg(), **found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from fieldmark.run import Options, run, run_job
 from tests.run.support import corner, folder_of, job
 
 COUNT = 240
+# A node that is gone is missed after a second, not after fifteen.
+SOON = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 2}
 
 
 def slow_corner(images: np.ndarray) -> dict[str, Any]:
@@ -49,18 +51,28 @@ def kill_a_worker_then_a_node(cluster: Any, node: Any, out: Path, done: list[str
 
 def main() -> None:
     scratch = Path(sys.argv[1])
+    started = time.monotonic()
+    seconds: dict[str, float] = {}
+
+    def passed(what: str) -> None:
+        seconds[what] = round(time.monotonic() - started, 1)
+
     photos = folder_of(scratch / "photos", COUNT)
     (photos / "00100.png").write_bytes(b"bad")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": SOON}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     cluster.wait_for_nodes()
+    passed("cluster")
     done: list[str] = []
     out = scratch / "ray"
     threading.Thread(target=kill_a_worker_then_a_node, args=(cluster, nodes[0], out, done), daemon=True).start()
     options = Options(shard_size=10, engine="ray", address=cluster.address, ray_options={"concurrency": (1, 2)})
     report = run_job(job(slow_corner), photos, out=out, options=options)
+    passed("run with losses")
     again = run_job(job(slow_corner), photos, out=out, options=options)
     local = run_job(job(slow_corner), photos, out=scratch / "local", options=Options(shard_size=10))
+    passed("run again, and here")
     tables = [pq.read_table(folder / "shards").sort_by("index") for folder in (out, scratch / "local")]
     maps = [table["map"].combine_chunks().to_numpy_ndarray() for table in tables]
     found = {
@@ -75,6 +87,8 @@ def main() -> None:
     }
     if len(sys.argv) > 2:
         found["explained"] = explained(Path(sys.argv[2]), scratch, cluster.address)
+    passed("explained")
+    found["seconds"] = seconds
     print("RESULT" + json.dumps(found), flush=True)
     os._exit(0)  # Ray's shutdown after a lost node waits for it
 

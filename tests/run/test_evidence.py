@@ -92,11 +92,11 @@ def test_the_command_keeps_the_evidence_and_writes_the_same_guide(
     classifier.model.save(tmp_path / "model.keras")
     asked = ["guide", str(tmp_path / "model.keras"), str(tmp_path / "photos"), "--labels", ",".join(NAMES), "--json"]
     said = []
-    for name, more in (("plain", []), ("kept", ["--evidence", str(tmp_path / "kept" / "evidence")])):
+    for name, more in (("plain", []), ("kept", ["--work", str(tmp_path / "kept" / "evidence")])):
         assert run([*asked, "--out", str(tmp_path / name), *more]) == 0
         said.append({key: value for key, value in json.loads(capsys.readouterr().out).items() if key != "written"})
     assert said[0] == said[1]
     assert sum(worked) == 4 * 6  # the pictures that marks are looked for in: 40 % of each class
     assert (tmp_path / "kept" / "evidence" / "manifest.json").exists()
-    assert run([*asked, "--engine", "ray", "--address", "127.0.0.1:9"]) == 1
+    assert run([*asked, "--engine", "ray", "--address", "127.0.0.1:9"]) == 2
     assert capsys.readouterr().err.startswith("fieldmark: Ray at 127.0.0.1:9: nothing answers")

@@ -36,14 +36,7 @@ def guide(
     engine: opt.Engine = "local",
     address: opt.Address = None,
     ray: opt.RayOptions = None,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep the evidence in this folder, as a run does: the same command goes on where it stopped.",
-            rich_help_panel=opt.RUN,
-            show_default="OUT/evidence with --engine ray, else nowhere",
-        ),
-    ] = None,
+    work: opt.Work = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write a field guide: the few marks the model goes by, in words and pictures, proved, with a key."""
@@ -62,7 +55,7 @@ def guide(
     )
     how, sides, named = parse_fit(fit), parse_size(size), parse_ends(ends)
     found_by = Options(shard_size=EVIDENCE_SHARD, **parse_engine(engine, address, ray))
-    kept = evidence or (out / "evidence" if engine == "ray" else None)
+    kept = work or (out / "evidence" if engine == "ray" else None)
     files = find_images(images)
     screen = Screen(as_json)
     with output_folder(out) as folder:

@@ -177,6 +177,15 @@ RayOptions = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+Work = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep what is finished in this folder, as a run does: the same command goes on where it stopped. With "
+        "--engine ray it must be one that every machine sees.",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
+]
 Column = Annotated[
     str | None, typer.Option(help="The column of images, in tables.", rich_help_panel=RUN, show_default="image")
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fieldmark.cli import options as opt
+from fieldmark.errors import FieldmarkError
 
 TrustMethods = Annotated[
     list[str] | None,
@@ -22,6 +24,10 @@ TrustMethods = Annotated[
 Target = Annotated[
     str,
     typer.Option(help="What is explained: predicted, or one class for all images.", rich_help_panel=opt.WHAT),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write trust.html, a page to read, and trust.json to this folder.", rich_help_panel=opt.OUTPUT),
 ]
 Save = Annotated[
     Path | None,
@@ -48,15 +54,25 @@ def trust(
     size: opt.Size = None,
     batch_size: opt.BatchSize = None,
     trust_model_code: opt.TrustModelCode = False,
+    engine: opt.Engine = "local",
+    address: opt.Address = None,
+    ray: opt.RayOptions = None,
+    work: opt.Work = None,
+    out: Out = None,
     save: Save = None,
     as_json: opt.Json = False,
 ) -> None:
     """Say which maps to believe on this model: measured beside three dummies that know nothing of it."""
+    from fieldmark.cli.bulk import named_model, parse_engine
     from fieldmark.cli.screen import Screen
     from fieldmark.cli.targets import parse_targets
     from fieldmark.cli.work import ModelRequest, parse_fit, parse_size, read_pictures
     from fieldmark.images import find_images
+    from fieldmark.report.folder import output_folder
+    from fieldmark.run import Options
+    from fieldmark.run.trusting import IMAGES, HidingRun
     from fieldmark.trust import judge
+    from fieldmark.trust.study import hide
 
     request = ModelRequest(
         model=model,
@@ -68,9 +84,12 @@ def trust(
     )
     explainers = chosen(methods, settings)
     how, sides = parse_fit(fit), parse_size(size)
+    hidden_by = Options(shard_size=IMAGES, **parse_engine(engine, address, ray))
+    if engine == "ray" and work is None:
+        raise FieldmarkError("--engine ray: expected --work FOLDER beside it, a folder that every machine sees")
     files = find_images(images)
     screen = Screen(as_json)
-    with screen.working():
+    with nullcontext() if out is None else output_folder(out) as folder, screen.working():
         classifier = request.load()
         pictures = read_pictures(classifier, files, how, sides)
         found = judge.trust(
@@ -83,13 +102,17 @@ def trust(
             few=few,
             seed=seed,
             names=pictures.names,
+            hiding=hide if work is None else HidingRun(work, hidden_by, named_model(request, classifier)),
         )
-        if save is not None:
-            found.save(save)
+        written = [] if save is None else [found.save(save)]
+        if folder is not None:
+            folder.write("trust.html", found.write_html)
+            folder.write("trust.json", found.save)
+            written += folder.publish()
     for line in str(found).splitlines():
         screen.show("".join(c if c.isprintable() else "\ufffd" for c in line))
-    if save is not None:
-        screen.show(f"\nWritten: {save}")
+    if written:
+        screen.show(f"\nWritten: {', '.join(map(str, written))}")
     screen.document(found.to_dict())
 
 
