@@ -1,0 +1,308 @@
+"""docs/birds-maps.md from what `maps` measured: tables, who is tied with whom, and what `fieldmark.trust` said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.scoreboard.map_truth import COLUMNS
+from benchmarks.scoreboard.maps import TRUTH, Board
+from benchmarks.scoreboard.nets import record
+from fieldmark.trust import METRICS, Trust
+from fieldmark.trust.statistics import difference, interval, spearman
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "birds-maps.md"
+PICTURE = DOCS / "img" / "birds-maps.png"
+DRAWS = 1000
+WIDE, TILE, GAP, LINE = 8, 128, 6, 18
+FAMILIES = {
+    "class activation maps, 8 x 8 cells": "CAM GradCAM GradCAMPlusPlus HiResCAM XGradCAM LayerCAM EigenCAM "
+    "ScoreCAM AblationCAM",
+    "gradients at the image": "Gradients GradientTimesInput GuidedBackprop SmoothGrad SquareGrad VarGrad",
+    "gradients along a path": "IntegratedGradients ExpectedGradients",
+    "relevance": "LRP",
+    "superpixels hidden": "LIME KernelSHAP",
+    "squares or cells hidden": "Occlusion RISE Sobol HSIC",
+    "not of the class, or not of the photograph": "ActivationMaps ActivationMaximisation",
+}
+
+TEXT = """# Maps of sketch birds, against rendered truth
+
+Which of the methods shows what the network goes by? On [sketch birds](birds.md) nobody has to guess: every part of a
+picture can be rendered away, and the network asked again. This page is written by
+`python -m benchmarks.scoreboard.maps` (part of `make scoreboard`).
+
+{setting}
+
+![One bird and its maps]({picture})
+
+*One bird, the rendered truth as a map, and every method at its defaults. Orange is for the class, blue against it; of
+methods without a sign, yellow is strong.*
+
+## The measures
+
+In the manner of FunnyBirds [hesse2023]. All are better when higher.
+
+- **deletion**: each part alone is rendered away. Rank correlation, over the parts of a bird, of the map's sum on the
+  part with the margin that is lost without it (log-odds of the class against all others).
+- **preservation**: only the map's best 1, 2, ... 5 parts are kept, all others are rendered away: how often the class
+  stays.
+- **distractors**: the positive evidence a pixel on parts relied on, as a share of it and that on parts ignored; 0.5
+  does not tell them apart. *Relied on*: without it the class flips, or half of the margin is gone; *ignored*: without
+  it the class stays and the margin moves by less than a tenth. Both by rendering, bird by bird; what is in between
+  counts for neither.
+- **energy**: the share of all positive evidence that lies on parts relied on (with a rim of one pixel).
+- **pointing**: how often the map's highest value lies there.
+
+**Overall** is the mean of the five, each on a scale from the random map (0) to the rendered truth itself drawn as a map
+(1). Intervals are 95 %, by drawing birds anew.
+
+## The ranking
+
+{ranking}
+
+{findings}
+
+| family | overall |
+|---|---|
+{families}
+
+## The five measures
+
+Means over all birds of the {count} networks.
+
+{measures}
+
+## Is the ranking stable?
+
+Rank correlation of the {methods} methods' order between networks; the interval is from drawing the birds of both anew:
+
+{stability}
+
+## What `fieldmark.trust` says of the same birds
+
+`fm.trust` knows nothing of the rendering: it hides cells, shuffles weights and adds noise. Its order against the truth:
+
+{trusts}
+
+And each of its measures alone, as rank correlation of the methods' order by that measure with their order in truth:
+
+{metrics}
+
+{lesson}
+"""
+
+
+def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
+    """The whole page, and its picture beside it."""
+    sheet(boards[0]).save(PICTURE, optimize=True)
+    return TEXT.format(
+        setting=setting(boards),
+        picture=f"img/{PICTURE.name}",
+        ranking=ranking(boards),
+        findings=findings(boards),
+        families="\n".join(families(boards)),
+        count=len(boards),
+        measures=measures(boards),
+        methods=len(boards[0].methods),
+        stability=stability(boards),
+        trusts=verdicts(boards, trusts),
+        metrics=metrics(boards, trusts),
+        lesson=lesson(boards, trusts),
+    )
+
+
+def setting(boards: Sequence[Board]) -> str:
+    facts = [board.facts for board in boards]
+    birds = " and ".join(sorted({f"{each['birds']:.0f}" for each in facts}))
+    mean = {key: np.mean([each[key] for each in facts]) for key in ("relied", "ignored", "area", "parts")}
+    nets = "; ".join(
+        f"`{title(each)}` (accuracy {record(each.net)['accuracy']:.3f}, {each.facts['birds']:.0f} birds)"
+        for each in boards
+    )
+    return (
+        f"The networks: {nets}. Pictures are 64 x 64. Marks of *other* classes are added to each bird, five in all, "
+        f"and a watermark, so that a map has something to leave out; birds are kept that are still called by their "
+        f"class and have a part that is relied on and one that is ignored ({birds} a network: few, hence the "
+        f"intervals). On average, of {mean['parts']:.0f} parts {mean['relied']:.1f} are relied on and "
+        f"{mean['ignored']:.1f} ignored; those relied on cover {100 * mean['area']:.0f} % of the picture. Every method "
+        f"explains the predicted class at its defaults, none is tuned or shortened; of ActivationMaps, the mean of its "
+        f"16 channels is judged."
+    )
+
+
+def title(board: Board) -> str:
+    """two, strided: the design and the architecture."""
+    return f"{board.net.design}, {board.net.architecture}"
+
+
+def overall(boards: Sequence[Board], name: str) -> np.ndarray:
+    """The skill of all birds of all networks."""
+    return np.concatenate([board.skill(name) for board in boards])
+
+
+def in_order(boards: Sequence[Board]) -> list[str]:
+    return sorted(boards[0].methods, key=lambda name: -overall(boards, name).mean())
+
+
+def ranking(boards: Sequence[Board]) -> str:
+    head = ["method", "all birds", *(title(board) for board in boards)]
+    rows = []
+    for name in [TRUTH, *in_order(boards), *boards[0].dummies]:
+        shown = name if name in boards[0].methods else f"*{name}*"
+        rows.append([shown, *(str(interval(each)) for each in skills(boards, name))])
+    return table(head, rows)
+
+
+def skills(boards: Sequence[Board], name: str) -> list[np.ndarray]:
+    return [overall(boards, name), *(board.skill(name) for board in boards)]
+
+
+def measures(boards: Sequence[Board]) -> str:
+    rows = []
+    for name in [TRUTH, *in_order(boards), *boards[0].dummies]:
+        values = np.concatenate([board.values[name] for board in boards])
+        shown = name if name in boards[0].methods else f"*{name}*"
+        rows.append([shown, *(str(interval(values[:, column])) for column in range(len(COLUMNS)))])
+    return table(["method", *COLUMNS], rows)
+
+
+def families(boards: Sequence[Board]) -> list[str]:
+    found = []
+    for family, names in FAMILIES.items():
+        values = np.mean([overall(boards, name) for name in names.split()], axis=0)
+        found.append((values.mean(), f"| {family} | {interval(values)} |"))
+    return [line for _, line in sorted(found, reverse=True)]
+
+
+def findings(boards: Sequence[Board]) -> str:
+    """Who is best, who is tied with it, and who is no better than the best dummy, by paired differences."""
+    order = in_order(boards)
+    best = order[0]
+    tied = [name for name in order[1:] if difference(overall(boards, best), overall(boards, name)).low <= 0]
+    dummy = max(boards[0].dummies, key=lambda name: overall(boards, name).mean())
+    low = [name for name in order if difference(overall(boards, name), overall(boards, dummy)).low <= 0]
+    return (
+        f"Best is **{best}**" + (f", tied with {words(tied)}" if tied else ", tied with none") + ". "
+        f"The best dummy is the {dummy}; "
+        + (f"**no better than it: {words(low)}**." if low else "every method is better than it.")
+        + " (Paired by bird, all networks together.)"
+    )
+
+
+def stability(boards: Sequence[Board]) -> str:
+    rows = []
+    for i, a in enumerate(boards):
+        for b in boards[i + 1 :]:
+            value, low, high = agreement(a, b)
+            rows.append([title(a), title(b), f"{value:.2f} ({low:.2f} to {high:.2f})"])
+    return table(["network", "network", "rank correlation"], rows)
+
+
+def agreement(a: Board, b: Board) -> tuple[float, float, float]:
+    """Spearman between the methods' order on two networks, and its interval over birds."""
+    skill = [np.stack([each.skill(name) for name in a.methods]) for each in (a, b)]
+    rng = np.random.default_rng(0)
+    means = [
+        np.stack([one[:, rng.integers(0, one.shape[1], one.shape[1])].mean(axis=1) for _ in range(DRAWS)])
+        for one in skill
+    ]
+    low, high = np.quantile(spearman(means[0], means[1]), [0.025, 0.975])
+    return float(spearman(skill[0].mean(axis=1), skill[1].mean(axis=1))), float(low), float(high)
+
+
+def verdicts(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
+    rows = []
+    for board, trust in zip(boards, trusts, strict=True):
+        truth = board.order()
+        chosen = [place.name for place in trust.places if place.group == "best"]
+        gap = {place.name: place.gap.mean for place in trust.places}
+        names = [name for name in board.methods if name in gap]
+        value = spearman(np.array([gap[name] for name in names]), true(board, names))
+        rows.append(
+            [
+                title(board),
+                ", ".join(f"{name} ({truth.index(name) + 1})" for name in chosen if name in truth),
+                f"{board.skill(chosen[0]).mean():.2f}, best {board.skill(truth[0]).mean():.2f}",
+                f"{value:.2f}",
+            ]
+        )
+    return table(
+        [
+            "network",
+            "what trust calls best, ties included (its place in truth)",
+            "overall of the first",
+            "rank correlation",
+        ],
+        rows,
+    )
+
+
+def true(board: Board, names: Iterable[str]) -> np.ndarray:
+    return np.array([board.skill(name).mean() for name in names])
+
+
+def by_metric(boards: Sequence[Board], trusts: Sequence[Trust]) -> dict[str, list[float]]:
+    """For each measure of trust that has a direction: rank correlation with the truth, network by network."""
+    found: dict[str, list[float]] = {}
+    for metric in METRICS:
+        row = []
+        for board, trust in zip(boards, trusts, strict=True):
+            means = {each.name: each.interval(metric.key).mean for each in trust.methods}
+            names = [name for name in board.methods if np.isfinite(means.get(name, np.nan))]
+            sign = -1 if metric.better == "lower" else 1
+            values = sign * np.array([means[name] for name in names])
+            row.append(float(spearman(values, true(board, names))) if len(names) >= 10 else float("nan"))
+        if metric.better and np.isfinite(row).any():
+            found[metric.key] = row
+    return found
+
+
+def metrics(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
+    names = {metric.key: f"{metric.name}, {metric.better} is better" for metric in METRICS}
+    found = sorted(by_metric(boards, trusts).items(), key=lambda each: -float(np.nanmean(each[1])))
+    rows = [[names[key], f"{np.nanmean(row):.2f}", *(f"{value:.2f}" for value in row)] for key, row in found]
+    return table(["measure of trust", "mean", *(title(board) for board in boards)], rows)
+
+
+def lesson(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
+    """In how many networks trust's first choice is tied with the best in truth, or among the first five."""
+    firsts = [trust.places[0].name for trust in trusts]
+    five = sum(name in board.order()[:5] for name, board in zip(firsts, boards, strict=True))
+    lost = [
+        board.skill(board.order()[0]).mean() - board.skill(name).mean()
+        for name, board in zip(firsts, boards, strict=True)
+    ]
+    return (
+        f"Trust's first choice ({words(dict.fromkeys(firsts))}) is among the first five in truth on {five} of "
+        f"{len(boards)} networks; following it costs {np.mean(lost):.2f} of the overall scale on average, "
+        f"{max(lost):.2f} at most, against the method that is best in truth there."
+    )
+
+
+def words(names: Iterable[str]) -> str:
+    listed = list(names)
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def sheet(board: Board) -> Image.Image:
+    """The bird, the truth, the methods in their order, the dummies: tiles with their names."""
+    names = ["the bird", TRUTH, *board.order(), *board.dummies]
+    rows = -(-len(names) // WIDE)
+    picture = Image.new("RGB", (WIDE * (TILE + GAP) + GAP, rows * (TILE + GAP + LINE) + GAP), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11)
+    for number, name in enumerate(names):
+        x, y = GAP + number % WIDE * (TILE + GAP), GAP + number // WIDE * (TILE + GAP + LINE)
+        tile = Image.fromarray(board.tiles[name]).resize((TILE, TILE), Image.Resampling.NEAREST)
+        picture.paste(tile, (x, y))
+        draw.text((x + TILE / 2, y + TILE + 2), name, "black", font, anchor="ma")
+    return picture
