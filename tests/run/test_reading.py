@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fieldmark.errors import ImageError
+from fieldmark.images import read_one
 from fieldmark.run import reading
 from fieldmark.run.reading import Span, batches, read_ahead
 from fieldmark.run.sources import Item
@@ -88,3 +91,21 @@ def test_batches_never_cross_a_shard_and_each_shard_is_closed() -> None:
         ([], 2, True),
     ]
     assert [entry[0] for each in made for entry in each.rejected] == [4, 10, 11]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_large_photograph_that_is_wanted_small_is_decoded_smaller_and_looks_the_same(turned: bool) -> None:
+    rng = np.random.default_rng(0)
+    scene = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).resize((1600, 1200))
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    held = io.BytesIO()
+    scene.save(held, "JPEG", quality=90, exif=exif)
+    whole = Image.open(io.BytesIO(held.getvalue()))
+    whole.load()
+    small = read_one(held.getvalue(), (150, 200)).astype(int)
+    plain = read_one(whole, (150, 200)).astype(int)
+    assert 0 < np.abs(small - plain).max() <= 4
+    assert np.abs(small - plain).mean() < 0.5
+    near = read_one(held.getvalue(), (700, 900))  # less than twice as large: decoded whole
+    np.testing.assert_array_equal(near, read_one(whole, (700, 900)))

@@ -139,14 +139,16 @@ def test_bad_files_are_rejected_with_the_reason_and_stop_nothing(tmp_path: Path)
     assert numbers(tmp_path / "out") == [i for i in range(12) if i not in (3, 5, 10)]
 
 
-def test_a_shard_of_bad_files_alone_has_the_columns_of_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", [10, 20, 25])
+def test_shards_of_bad_files_alone_have_the_columns_of_the_others(tmp_path: Path, bad: int) -> None:
     photos = folder_of(tmp_path / "photos", 25)
-    for number in range(10):
+    for number in range(bad):
         (photos / f"{number:05d}.png").write_bytes(b"x")
     go(photos, tmp_path / "out")
-    assert numbers(tmp_path / "out") == list(range(10, 25))
-    first, second = (pq.read_schema(tmp_path / "out" / "shards" / f"0000000{i}.parquet") for i in (0, 1))
-    assert first.remove_metadata() == second.remove_metadata()
+    assert numbers(tmp_path / "out") == list(range(bad, 25))
+    schemas = [pq.read_schema(tmp_path / "out" / "shards" / f"0000000{i}.parquet") for i in (0, 1, 2)]
+    assert {"index", "source", "number", "map"} == set(schemas[0].names)
+    assert all(each.remove_metadata() == schemas[0].remove_metadata() for each in schemas)
 
 
 def test_null_rows_and_one_image_that_the_job_refuses_are_rejected(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 Watch = Callable[[Any], Any]
 Run = Callable[[Watch], Any]
@@ -118,6 +119,23 @@ def compiled(function: Callable[..., Any], examples: Sequence[Any], variables: S
         return lambda *arguments: jitted([v.value for v in variables], *arguments)
 
     return function
+
+
+def on_device(array: np.ndarray) -> Any:
+    """An array as a tensor where the backend computes."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        if torch.cuda.is_available() and (device := keras.ops.zeros(()).device).type == "cuda":
+            return through_pinned(array, device)
+    return keras.ops.convert_to_tensor(array)
+
+
+def through_pinned(array: np.ndarray, device: Any) -> Any:
+    """On torch: by way of memory that stays where it is, from which the device copies beside the host's work."""
+    import torch
+
+    return torch.from_numpy(np.require(array, requirements=("C", "W"))).pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

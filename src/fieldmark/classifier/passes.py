@@ -105,7 +105,7 @@ class Passes:
                 self._compiled.move_to_end(signature)
             if len(self._compiled) > KEPT:
                 self._compiled.popitem(last=False)
-            out = function(*(ops.convert_to_tensor(array) for array in arrays))
+            out = function(*(autodiff.on_device(array) for array in arrays))
             return tuple(np.asarray(ops.convert_to_numpy(value)) for value in out)
 
     def forget(self, key: Any = None) -> None:

@@ -31,6 +31,7 @@ FITS: tuple[Fit, ...] = ("crop", "stretch", "letterbox")
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+FINER = 2
 PIXEL_LIMIT = 89_000_000
 """Larger images are refused before decoding; about a quarter of a gigabyte as RGB, where Pillow starts to warn."""
 
@@ -178,20 +179,24 @@ def _hidden(relative: Path) -> bool:
 
 
 def _as_array(opened: Opened, name: str, size: tuple[int, int] | None, channels: int, fit: Fit) -> np.ndarray:
-    image = _converted(_decoded(opened, name), name, channels)
+    image = _converted(_decoded(opened, name, size), name, channels)
     if size is not None:
         image = _fitted(image, (size[1], size[0]), fit)
     array = np.asarray(image)
     return array if array.ndim == 3 else array[..., None]
 
 
-def _decoded(source: Opened, name: str) -> Image.Image:
-    """The one decoded picture in a file, upright. Every failure becomes an ImageError."""
+def _decoded(source: Opened, name: str, size: tuple[int, int] | None) -> Image.Image:
+    """The one decoded picture in a file, upright. Every failure becomes an ImageError.
+
+    A JPEG that is to be made smaller by far is decoded at a half, a quarter or an eighth of its size, and never at
+    less than FINER times what is wanted: a quarter of the time for a telephone's photograph.
+    """
     try:
         if isinstance(source, Image.Image):
             return _upright(source, name)
         with Image.open(source, formats=_formats()) as file:
-            return _upright(file, name)
+            return _upright(file, name, size)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -216,12 +221,14 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _upright(file: Image.Image, name: str) -> Image.Image:
+def _upright(file: Image.Image, name: str, size: tuple[int, int] | None = None) -> Image.Image:
     if file.width * file.height > PIXEL_LIMIT:
         raise _too_large(name, file.width * file.height)
     frames = getattr(file, "n_frames", 1)
     if frames > 1 and file.format != "MPO":  # what phones call MPO is a JPEG with a preview or depth map after it
         raise ImageError(f"{name}: expected one picture, received {frames} frames; save the frame you mean as a PNG")
+    if size is not None:
+        file.draft(None, (FINER * max(size), FINER * max(size)))
     file.load()
     return ImageOps.exif_transpose(file)
 

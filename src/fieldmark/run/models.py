@@ -31,8 +31,11 @@ class _Model:
 
     def shape(self, size: tuple[int, int] | None, fit: str) -> Shape:
         """What files are read at. Raises ImageError for a model that takes images which no file holds."""
-        height, width, channels = image_shape(self.classifier(), size)
-        return Shape(height, width, channels, fit)  # type: ignore[arg-type]
+        classifier = self.classifier()
+        height, width, channels = image_shape(classifier, size)
+        free = classifier.input_shape is None or classifier.preprocess is not None
+        arrays = (None, None, None) if free else classifier.input_shape
+        return Shape(height, width, channels, fit, arrays)  # type: ignore[arg-type]
 
     def describe(self) -> dict[str, Any]:
         classifier = self.classifier()

@@ -196,6 +196,7 @@ class _Writing:
             return None
         if writer.schema is None and close.blank is not None:
             writer.learn(close.blank)
+            self.schema = writer.schema
         writer.remarks.update(close.remarks)
         writer.stop = writer.stop if span.open_end else span.stop
         shard = writer.finish()

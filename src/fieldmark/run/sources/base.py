@@ -33,12 +33,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the model takes, and how files are brought to it."""
+    """What files are read at. `arrays` is what images must be that come as arrays, (h, w, c) with None for any size;
+    None: the same."""
 
     height: int
     width: int
     channels: int
     fit: Fit = "crop"
+    arrays: tuple[int | None, ...] | None = None
 
     def describe(self) -> dict[str, Any]:
         return {"height": self.height, "width": self.width, "channels": self.channels, "fit": self.fit}
@@ -72,7 +74,7 @@ def decode(item: Item, shape: Shape | None) -> np.ndarray:
     if isinstance(payload, ImageError):
         raise payload
     if isinstance(payload, np.ndarray):
-        wanted = (shape.height, shape.width, shape.channels) if shape else None
+        wanted = (shape.arrays or (shape.height, shape.width, shape.channels)) if shape else None
         return check_images(payload, wanted, what=item.name)[0]
     if shape is None:
         return read_one(payload, name=item.name)
