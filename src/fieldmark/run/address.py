@@ -49,13 +49,18 @@ def _let_in(ray: Any, wanted: str | None) -> None:
     where = f"Ray at {wanted}" if wanted else "Ray"
     for last in range(TRIES - 1, -1, -1):
         failed: list[BaseException] = []
-        waiting = threading.Thread(target=_connect, args=(ray, wanted, failed), daemon=True)
-        waiting.start()
-        waiting.join(JOIN)
-        if waiting.is_alive():
-            raise BackendError(f"{where}: no answer within {JOIN:.0f} seconds; see that a Ray head runs there")
+        if wanted is None or wanted in HERE:  # here: what Ray starts is killed when the thread ends that started it
+            _connect(ray, wanted, failed)
+        else:
+            waiting = threading.Thread(target=_connect, args=(ray, wanted, failed), daemon=True)
+            waiting.start()
+            waiting.join(JOIN)
+            if waiting.is_alive():
+                raise BackendError(f"{where}: no answer within {JOIN:.0f} seconds; see that a Ray head runs there")
         if not failed:
             return
+        if isinstance(failed[0], KeyboardInterrupt):
+            raise failed[0]
         if not last or "Starting Ray client server failed" not in str(failed[0]):
             raise BackendError(f"{where}: {reason(failed[0])}") from None
 
