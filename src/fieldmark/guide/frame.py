@@ -65,8 +65,8 @@ def learn_frame(pictures: Pictures) -> Frame:
         return Frame("picture", "no object stands out from the border of the pictures")
     template = congeal(pictures, objects)
     placed = _twice(pictures, objects, template)
-    template = congeal(pictures, placed.objects)
-    poses = fit(pictures, placed.objects, template)
+    template = congeal(pictures, placed.objects, placed.poses)
+    poses = fit(pictures, placed.objects, template, placed.poses)
     aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, centred(placed.objects))
     if aligned < ALIKE:
         return Frame("centred", f"the outlines differ too much to align (overlap {aligned:.2f})")
@@ -77,9 +77,9 @@ def learn_frame(pictures: Pictures) -> Frame:
 
 def _twice(pictures: Pictures, objects: Objects, template: np.ndarray) -> Placed:
     """Objects found once more where the template says they should be, and then placed."""
-    expected = laid_over(template[..., 0], fit(pictures, objects, template), pictures.shape)
-    better = find_objects(pictures, expected)
-    return Placed(better, fit(pictures, better, template))
+    poses = fit(pictures, objects, template)
+    better = find_objects(pictures, laid_over(template[..., 0], poses, pictures.shape))
+    return Placed(better, fit(pictures, better, template, poses))
 
 
 def _everything(pictures: Pictures) -> Objects:

@@ -6,6 +6,9 @@ picture of the frame.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -15,12 +18,14 @@ from fieldmark.guide.objects import Objects, opened
 from fieldmark.guide.pictures import Pictures
 
 UNIT = 0.36  # of a canvas's side is one body unit
-VIEW = 64  # pixels: the canvas on which poses are compared
+VIEW, ROUGH = 64, 32  # pixels: the canvases on which poses are compared, at last and at first
+PART = 32  # pictures that a thread fits at a time: few enough to stay in its cache
 LONG = 1.25  # an object whose axes are less unequal has no direction
 STEEP = 0.9  # radians: turned further than this, it is taken to stand upright
 ROUNDS = 4
 LIGHT = 25.0  # L* that counts as much as being object or not
 ALIKE = 0.6  # overlap with the template (intersection over union) of objects that do align
+COORDINATES = ("y", "x", "unit", "angle", "mirrored")
 GAIN = 0.02  # of overlap that turning and mirroring must bring to be worth a word
 
 
@@ -44,25 +49,31 @@ class Poses:
 
     def matrix(self, index: int, size: int) -> np.ndarray:
         """(2, 3): from canvas pixels (x, y) to picture pixels (x, y)."""
-        step = self.unit[index] / (UNIT * size)
-        cos, sin = np.cos(self.angle[index]) * step, np.sin(self.angle[index]) * step
-        sign = -1.0 if self.mirrored[index] else 1.0
-        turn = np.array([[sign * cos, -sin], [sign * sin, cos]])
-        middle = (size - 1) / 2
-        shift = np.array([self.x[index], self.y[index]]) - turn @ np.array([middle, middle])
-        return np.column_stack([turn, shift]).astype(np.float32)
+        return self.select(np.array([index])).matrices(size)[0]
 
-    def select(self, rows: np.ndarray) -> Poses:
+    def matrices(self, size: int) -> np.ndarray:
+        """(n, 2, 3): `matrix` of every picture."""
+        step, middle = self.unit / (UNIT * size), (size - 1) / 2
+        cos, sin = np.cos(self.angle) * step, np.sin(self.angle) * step
+        sign = np.where(self.mirrored, -1.0, 1.0)
+        found = np.empty((len(self), 2, 3), np.float32)
+        found[:, 0, 0], found[:, 0, 1] = sign * cos, -sin
+        found[:, 1, 0], found[:, 1, 1] = sign * sin, cos
+        found[:, 0, 2] = self.x - middle * (sign * cos - sin)
+        found[:, 1, 2] = self.y - middle * (sign * sin + cos)
+        return found
+
+    def select(self, rows: np.ndarray | slice) -> Poses:
         return Poses(self.y[rows], self.x[rows], self.unit[rows], self.angle[rows], self.mirrored[rows], self.kind)
 
 
 def to_canvas(values: np.ndarray, poses: Poses, size: int, fill: float = 0.0) -> np.ndarray:
     """(n, h, w[, c]) in pictures to (n, size, size[, c]) in the frame."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (fill,) * 4
     return np.stack(
         [
-            cv2.warpAffine(_fit(each), poses.matrix(i, size), (size, size), flags=flags, borderValue=(fill,) * 4)
-            for i, each in enumerate(values)
+            cv2.warpAffine(_fit(each), matrix, (size, size), flags=flags, borderValue=border)
+            for each, matrix in zip(values, poses.matrices(size), strict=True)
         ]
     )
 
@@ -93,26 +104,31 @@ def whole_picture(count: int, shape: tuple[int, int]) -> Poses:
     )
 
 
-def congeal(pictures: Pictures, objects: Objects) -> np.ndarray:
-    """The template (VIEW, VIEW, 2) that these objects share: what they look like in the frame, on average."""
-    channels, poses = _channels(pictures, objects), _upright(objects)
-    template = np.zeros(0)
-    for turn in range(ROUNDS):
-        template = _template(to_canvas(channels, poses, VIEW), blur=3.0 - 0.6 * turn)
-        poses = _mirror_test(channels, poses, template)
-        for step in (1.0, 0.5) if turn < 2 else (0.5, 0.25):
-            poses = _search(channels, poses, template, step)
+def congeal(pictures: Pictures, objects: Objects, start: Poses | None = None) -> np.ndarray:
+    """The template (VIEW, VIEW, 2) that these objects share: what they look like in the frame, on average.
+
+    `start` are poses that are nearly right already: then two rounds are enough.
+    """
+    channels = _channels(pictures, objects)
+    poses = _upright(objects) if start is None else start
+    for turn in range(0 if start is None else ROUNDS - 2, ROUNDS):
+        size = ROUGH if turn < ROUNDS - 1 else VIEW
+        template = _template(to_canvas(channels, poses, size), blur=(3.0 - 0.6 * turn) * size / VIEW)
+        steps = (1.0, 0.5) if turn < 2 else (0.5, 0.25)
+        poses = _moved(channels, poses, template, steps)
     return _template(to_canvas(channels, poses, VIEW), blur=0.8)
 
 
-def fit(pictures: Pictures, objects: Objects, template: np.ndarray) -> Poses:
-    """The poses in which objects look most like the template; each object by itself."""
-    channels, poses = _channels(pictures, objects), _upright(objects)
-    poses = _mirror_test(channels, poses, template)
-    for step in (1.0, 1.0, 0.5, 0.5, 0.25):
-        poses = _search(channels, poses, template, step)
-    poses = _mirror_test(channels, poses, template)
-    return _restart(channels, _search(channels, poses, template, 0.25), objects, template)
+def fit(pictures: Pictures, objects: Objects, template: np.ndarray, start: Poses | None = None) -> Poses:
+    """The poses in which objects look most like the template; `start` are poses that are nearly right already."""
+    channels = _channels(pictures, objects)
+    small = cv2.resize(template, (ROUGH, ROUGH), interpolation=cv2.INTER_AREA)
+    if start is None:
+        poses = _moved(channels, _upright(objects), small, (1.0, 1.0, 0.5, 0.5, 0.25))
+    else:
+        poses = _moved(channels, start, small, (0.5, 0.25))
+    poses = _restart(channels, _moved(channels, poses, small, ()), objects, small)
+    return _moved(channels, poses, template, (0.25,))
 
 
 def overlap(objects: Objects, poses: Poses) -> float:
@@ -169,13 +185,33 @@ def _channels(pictures: Pictures, objects: Objects) -> np.ndarray:
     return np.stack([objects.masks.astype(np.float32), relative.astype(np.float32)], axis=-1)
 
 
+def _moved(channels: np.ndarray, poses: Poses, template: np.ndarray, steps: tuple[float, ...]) -> Poses:
+    """Mirrored where that is better, then moved by ever smaller steps; part by part, in threads."""
+
+    def one(rows: slice) -> Poses:
+        mine = _mirror_test(channels[rows], poses.select(rows), template)
+        for step in steps:
+            mine = _search(channels[rows], mine, template, step)
+        return mine
+
+    return _in_parts(one, len(poses))
+
+
+def _in_parts(work: Callable[[slice], Poses], count: int) -> Poses:
+    """The poses that `work` finds for PART pictures at a time, put together; OpenCV and NumPy leave the lock free."""
+    parts = [slice(at, at + PART) for at in range(0, count, PART)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        found = list(pool.map(work, parts))
+    columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in COORDINATES}
+    return Poses(**columns, kind=found[0].kind)
+
+
 def _template(views: np.ndarray, blur: float) -> np.ndarray:
     return cv2.GaussianBlur(views.mean(axis=0), (0, 0), max(blur, 0.8))
 
 
 def _misfit(channels: np.ndarray, poses: Poses, template: np.ndarray) -> np.ndarray:
-    views = to_canvas(channels, poses, VIEW)
-    difference = (views - template) ** 2
+    difference = (to_canvas(channels, poses, len(template)) - template) ** 2
     return difference[..., 0].mean(axis=(1, 2)) + 0.5 * difference[..., 1].mean(axis=(1, 2))
 
 
@@ -185,8 +221,7 @@ def _better(one: Poses, other: Poses, channels: np.ndarray, template: np.ndarray
 
 
 def _merge(one: Poses, other: Poses, wins: np.ndarray) -> Poses:
-    names = ("y", "x", "unit", "angle", "mirrored")
-    return replace(one, **{name: np.where(wins, getattr(other, name), getattr(one, name)) for name in names})
+    return replace(one, **{name: np.where(wins, getattr(other, name), getattr(one, name)) for name in COORDINATES})
 
 
 def _mirror_test(channels: np.ndarray, poses: Poses, template: np.ndarray) -> Poses:
@@ -224,9 +259,7 @@ def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.
             for step in (1.0, 0.5, 0.5, 0.25):
                 trial = _search(few, trial, template, step)
             mine = _better(mine, trial, few, template)
-    columns = {}
-    for name in ("y", "x", "unit", "angle", "mirrored"):
-        values = getattr(poses, name).copy()
-        values[poor] = getattr(mine, name)
-        columns[name] = values
-    return replace(poses, **columns)
+    columns = {name: getattr(poses, name).copy() for name in COORDINATES}
+    for name, column in columns.items():
+        column[poor] = getattr(mine, name)
+    return Poses(**columns, kind=poses.kind)
