@@ -133,7 +133,7 @@ def _head(net: Net, guide: fm.FieldGuide, n: int) -> dict[str, Any]:
         "reducible": guide.reducible,
         "warnings": list(guide.warnings),
         "fidelity": None if guide.fidelity is None else asdict(guide.fidelity),
-        "findings": None if guide.findings is None else asdict(guide.findings),
+        "findings": None if guide.findings is None else asdict(guide.findings) | {"margin": guide.findings.margin},
         "key": None if guide.key is None else guide.key.text(),
     }
 
@@ -147,7 +147,7 @@ def _mark(mark: Mark, guide: fm.FieldGuide, birds: Dataset, said: Said, seen: Se
         places = {each: part_masks(birds, each, rows) for each in TESTED}
         name = match(Region(region.mark, region.label, region.masks[rows]), places)
     place = None
-    if name is not None and guide.key is not None:
+    if name is not None and guide.key is not None and mark.ground is None:
         rows = np.nonzero((birds.labels == label) & [bird.has(name) for bird in birds.birds])[0]
         if len(rows):
             drawn = Drawn(part_masks(birds, name, rows), seen.placed.poses.select(rows), guide.key.outline)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scoreboard.words import SHAPE_WORDS
-from fieldmark.guide.verdict import LEAST_FIDELITY, LEAST_GAIN, LEAST_PROVED, LEAST_SHARE, LEAST_STABLE
 
 Found = dict[str, Any]  # what `measure` says of one network
 
@@ -184,17 +183,7 @@ def cues_of(found: Sequence[Found]) -> dict[str, tuple[int, int]]:
 
 def slack(found: Found) -> float:
     """How far the weakest of the verdict's numbers is above what it must be; -1 where there is no mark at all."""
-    numbers = found["findings"]
-    if numbers is None:
-        return -1.0
-    described = numbers["described"]
-    return min(
-        described["low"] - LEAST_FIDELITY,
-        described["value"] - described["control"] - LEAST_GAIN,
-        numbers["top_share"] - LEAST_SHARE,
-        numbers["proved"] - LEAST_PROVED,
-        numbers["stability"] - LEAST_STABLE,
-    )
+    return -1.0 if found["findings"] is None else float(found["findings"]["margin"])
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
