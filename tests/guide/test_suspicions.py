@@ -107,7 +107,7 @@ def test_focus_is_said(found: dict[str, Suspects]) -> None:
 def test_what_is_there_but_not_gone_by_is_no_suspicion(cue: str) -> None:
     images, _, masks = cued(cue)
     _, honest = search(colour_network(), images, masks)
-    assert honest == Suspects()
+    assert (honest.marks, honest.sentences, honest.elsewhere) == ((), (), 0.0)
 
 
 def test_pictures_without_an_object_have_nothing_beside_it() -> None:

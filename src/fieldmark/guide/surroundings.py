@@ -19,6 +19,7 @@ from fieldmark.guide.vocabulary import COLOURS, colour_names
 NEAR = 0.12  # body units around an object that still belong to it
 OUTSIDE = 0.3  # of a mark on the object: less and it is not a mark of the object
 RIM = 1 / 16  # of the side: what is rim
+AROUND = 0.6  # of height and width: what reaches so far along the rim goes around the picture
 SAME_PLACE = 0.05  # of the side: a mark that strays less from its middle, as a rule, is fixed
 ROWS, COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 EDGES = {"upper": "top", "lower": "bottom"}
@@ -98,17 +99,21 @@ class Spot:
 
 
 def spot_of(mark: Candidate, shape: tuple[int, int]) -> Spot:
-    points = np.array([np.argwhere(region.mask).mean(axis=0) / shape for region in mark.regions])
+    where = [np.argwhere(region.mask) for region in mark.regions]
+    points = np.array([each.mean(axis=0) / shape for each in where])
     y, x = np.median(points, axis=0)
     fixed = bool((np.median(np.abs(points - (y, x)), axis=0) < SAME_PLACE).all())
+    rim = rim_depth(shape) < 1
+    on_rim = float(np.mean([(region.mask & rim).sum() / region.mask.sum() for region in mark.regions])) >= 0.5
+    reach = np.median([np.ptp(each, axis=0) / shape for each in where], axis=0)
+    if on_rim and (reach > AROUND).all():
+        return Spot("along the rim of the picture", fixed, on_rim)
     row, column = ROWS[int(np.clip(y * 3, 0, 2))], COLUMNS[int(np.clip(x * 3, 0, 2))]
     if row == column == "":
         words = "in the middle"
     else:
         words = f"at the {row} {column}" if row and column else f"at the {column or EDGES[row]}"
-    rim = rim_depth(shape) < 1
-    share = float(np.mean([(region.mask & rim).sum() / region.mask.sum() for region in mark.regions]))
-    return Spot(f"{words} of the picture", fixed, share >= 0.5)
+    return Spot(f"{words} of the picture", fixed, on_rim)
 
 
 def rim_depth(shape: tuple[int, int]) -> np.ndarray:

@@ -55,11 +55,16 @@ class Search:
         beside = self._beside(regions)
         rows = np.concatenate([self.split.calibrate, self.split.hold_out])
         cues = Swaps(self.classifier, self.studio, self.said, rows, self.seed).cues()
-        by_marks = {
-            cls: [mark.proof.flips for mark, _ in beside if mark.classes[0] == labels[cls]] for cls in self.groups
-        }
-        rims = [cue for cue in cues if cue.kind == "rim" and cue.changed > max(by_marks[cue.cls], default=0.0)]
-        known = {cls: sum(flips) for cls, flips in by_marks.items()} | {cue.cls: cue.changed for cue in rims}
+        spots: dict[int, list[tuple[float, bool]]] = {cls: [] for cls in self.groups}
+        for mark, spot in beside:
+            spots[labels.index(mark.classes[0])].append((mark.proof.flips, spot.on_rim))
+        rims = [
+            cue
+            for cue in cues
+            if cue.kind == "rim" and cue.changed > max((f for f, rim in spots[cue.cls] if not rim), default=0.0)
+        ]
+        known = {cls: sum(flips for flips, _ in each) for cls, each in spots.items()}
+        known |= {cue.cls: cue.changed for cue in rims}
         grounds = [cue for cue in cues if cue.kind == "background" and known[cue.cls] < MOSTLY * cue.changed]
         hues = {cue.cls for cue in cues if cue.kind == "colour"}
         focus = [cue for cue in cues if cue.kind in ("sharp", "blur")]

@@ -57,8 +57,8 @@ class Findings:
 
 
 def _above(value: float, least: float) -> float:
-    """1 at the value 1, 0 at the threshold, -1 at 0, straight between."""
-    return (value - least) / ((1 - least) if value >= least else least)
+    """1 at the value 1, 0 at the threshold, -1 at 0 and below, straight between."""
+    return max(-1.0, (value - least) / ((1 - least) if value >= least else least))
 
 
 def verdict(found: Findings) -> str:
