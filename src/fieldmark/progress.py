@@ -50,6 +50,13 @@ def track(iterable: Iterable[T], total: int | None = None, label: str = "") -> I
             advance()
 
 
+def tell(text: str) -> None:
+    """One line for whoever watches the progress, as how long it will take; empty says nothing."""
+    listener = getattr(_reporter.get(), "tell", None)
+    if listener is not None and text:
+        listener(text)
+
+
 @contextmanager
 def reporting(reporter: Reporter | None) -> Iterator[Reporter | None]:
     """Send the progress of everything done inside the `with` to `reporter` (None: be silent again)."""
@@ -85,6 +92,14 @@ class Bars:
         finally:
             timer.cancel()
             self._leave(progress, number)
+
+    def tell(self, text: str) -> None:
+        """A line above the bars, also where standard error is no terminal."""
+        from rich.console import Console
+
+        with self._lock:
+            console = self._progress.console if self._progress else self._console or Console(stderr=True)
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _enter(self) -> Progress:
         with self._lock:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.classifier.sizes import check_file_channels, image_shape
+from fieldmark.guide.duration import announcement
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.making import Making
 from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
-from fieldmark.guide.pictures import require_visible
-from fieldmark.guide.split import split_by_prediction
+from fieldmark.guide.pictures import require_visible, working_size
+from fieldmark.guide.split import copies, split_by_prediction
 from fieldmark.guide.verdict import REDUCIBLE, Findings, remains
 from fieldmark.images import check_images, find_images, read_images
+from fieldmark.progress import tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +83,15 @@ class FieldGuide:
         """
         given = _read(classifier, images)
         require_visible(given)
+        start = perf_counter()
         said = Said.by(classifier, given)
-        split, left_out = split_by_prediction(said.predicted, classifier.labels, seed)
+        took = (perf_counter() - start) / len(given)
+        split, left_out = split_by_prediction(said.predicted, classifier.labels, seed, copies(given))
         if isinstance(split, str):
             return cls(tuple(classifier.labels), split, left_out)
+        height, width = working_size(*given.shape[1:3])
+        found = len(np.unique(said.predicted[split.discover]))
+        tell(announcement(len(given), found, height * width, took))
         return Making(classifier, given, said, split, left_out, ends, seed, evidence_by=evidence).guide(cls)
 
     def save(self, path: str | Path) -> Path:

@@ -24,7 +24,7 @@ class Pictures:
     def of(cls, images: np.ndarray) -> Pictures:
         """From checked images (n, H, W, c), c 1, 3 or 4, uint8 or float in any range. Raises ImageError."""
         rgb, span = _as_rgb(images)
-        size = _working_size(*rgb.shape[1:3])
+        size = working_size(*rgb.shape[1:3])
         return cls(np.ascontiguousarray(np.stack([resized(each, size) for each in rgb])), span)
 
     def __len__(self) -> int:
@@ -93,7 +93,8 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     return low, max(high, low + 1e-6)
 
 
-def _working_size(height: int, width: int) -> tuple[int, int]:
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """(height, width) of the pictures that a guide works on, for images of that height and width."""
     short, long = min(height, width), max(height, width)
     factor = 1.0
     if long > MOST:
