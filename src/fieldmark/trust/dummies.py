@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ CELLS = 14
 
 @dataclass(frozen=True, kw_only=True)
 class RandomMap:
-    """Uniform random numbers, in cells across each side; another map for each image of a call.
+    """Uniform random numbers in cells, from the seed and the image's bytes: any change of the image gives another map.
 
     cells  along each side, (down, across) or one number; a random number a pixel would be grey once it is smoothed
     """
@@ -32,8 +33,9 @@ class RandomMap:
     def __call__(self, classifier: Classifier, images: Any, target: Any = Predicted()) -> Attribution:  # noqa: B008
         job = Job.begin(classifier, images, target)
         down, across = (self.cells, self.cells) if isinstance(self.cells, int) else self.cells
-        rng = np.random.default_rng(self.seed)
-        return _attribution(self, job, rng.random((len(job.x), down, across), dtype=np.float32))
+        seeds = [(self.seed, zlib.crc32(image.tobytes())) for image in job.images]
+        maps = [np.random.default_rng(seed).random((down, across), dtype=np.float32) for seed in seeds]
+        return _attribution(self, job, np.stack(maps))
 
 
 @dataclass(frozen=True, kw_only=True)

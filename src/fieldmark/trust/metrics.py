@@ -146,7 +146,7 @@ METRICS: tuple[Metric, ...] = (
         low=-1.0,
         high=1.0,
         formula="rank correlation of |map| with |map of the network whose weights were shuffled|, layer after layer "
-        "from the head down; mean over the stages",
+        "from the head down; mean over the stages before the first layers' turn",
         says="the map depends on what the network learned",
         pitfall="noise passes: a low value says that the map changed, not that it was right",
         citation=("adebayo2018",),

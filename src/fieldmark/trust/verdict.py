@@ -10,7 +10,7 @@ from fieldmark.trust.result import BEST, DUMMY, GOOD, Judged, Place, Trust
 from fieldmark.trust.statistics import LEAST, Interval, difference
 from fieldmark.trust.study import FAIR
 
-UNCHANGED = 0.5  # mean rank correlation over the cascade: more, and a map outlives what it should explain
+UNCHANGED = 0.75  # mean rank correlation over the cascade: more, and a map outlives what it should explain
 ALIKE = 0.5  # rank correlation of the orders of two fills: less, and they disagree
 SAME_CLASS = 0.95  # rank correlation of the maps of two classes
 
@@ -66,8 +66,8 @@ def _use(result: Trust) -> str:
     sound = [place for place in good if not outlives(result[place.name])]
     if not good:
         return (
-            f"On {result.model} no method that was tried beats all three dummies, so none of these maps should be "
-            "believed here."
+            f"On {result.model} use none of these methods: none beats all three dummies for sure, so none of their "
+            "maps should be believed here."
         )
     if not sound:
         names = _listed([place.name for place in good])
@@ -102,34 +102,35 @@ def _cheapest(result: Trust, names: list[str]) -> str:
 
 
 def _avoid(result: Trust) -> list[str]:
+    below = [f"{place.name} ({_unbeaten(result, place)})" for place in result.places if place.not_beaten]
+    kept = [
+        f"{place.name} ({result[place.name].interval('randomisation').mean:.2f})"
+        for place in result.places
+        if outlives(result[place.name])
+    ]
+    others = {place.name: result[place.name].interval("class_sensitivity").mean for place in result.places}
+    same = [f"{name} ({value:.2f})" for name, value in others.items() if value > SAME_CLASS]
     found = []
-    for place in result.places:
-        why = _faults(result, place)
-        if why:
-            found.append(f"{place.name} {'; it '.join(why)}.")
+    if below:
+        found.append(f"No better than a dummy: {_listed(below)}.")
+    if kept:
+        found.append(
+            f"Avoid {_listed(kept)}: so much of the map stays (rank correlation) when the weights are shuffled, and it "
+            "does not show what was learned."
+        )
+    if same and result.settings.get("classes", 3) > 2:
+        found.append(f"Nearly the same map for another class (rank correlation): {_listed(same)}.")
     if result.failed:
         found.append(f"{_listed(list(result.failed))} gave no map here.")
-    return ["Avoid: " + found[0], *found[1:]] if found else []
+    return found
 
 
-def _faults(result: Trust, place: Place) -> list[str]:
-    judged, why = result[place.name], []
-    if place.not_beaten:
-        nearest = max(place.not_beaten, key=lambda name: -result.difference(place.name, name).mean)
-        apart = result.difference(place.name, nearest)
-        others = [name for name in place.not_beaten if name != nearest]
-        more = f", nor than the {_listed(others)}" if others else ""
-        why.append(f"is no better than the {nearest} (difference in faithfulness {apart}){more}")
-    if outlives(judged):
-        alike = judged.interval("randomisation").mean
-        why.append(
-            f"keeps its map when the weights are shuffled (rank correlation {alike:.2f}), so it does not show what "
-            "was learned"
-        )
-    other = judged.interval("class_sensitivity")
-    if other.mean > SAME_CLASS and result.settings.get("classes", 3) > 2:
-        why.append(f"shows nearly the same for another class (rank correlation {other.mean:.2f})")
-    return why
+def _unbeaten(result: Trust, place: Place) -> str:
+    """The dummies that it does not beat, the strongest with the difference."""
+    ordered = sorted(place.not_beaten, key=lambda name: result.difference(place.name, name).mean)
+    apart = result.difference(place.name, ordered[0])
+    number = f"{apart.mean:+.2f}" + (f", {apart.low:.2f} to {apart.high:.2f}" if apart.n >= LEAST else "")
+    return f"{' and '.join(ordered)}: {number}"
 
 
 def _sure(result: Trust) -> list[str]:
@@ -149,6 +150,11 @@ def _sure(result: Trust) -> list[str]:
             )
         else:
             found.append(f"The three ways of hiding agree about the order (rank correlation {least:.2f} or more).")
+    best = next((place for place in result.places if place.group == BEST), None)
+    by_sets = {place.name: result[place.name].interval("mufidelity").mean for place in result.places}
+    other = max(by_sets, key=lambda name: -np.inf if np.isnan(by_sets[name]) else by_sets[name])
+    if best is not None and other != best.name and other not in best.ties:
+        found.append(f"MuFidelity would choose {other} ({by_sets[other]:.2f}; {best.name} {by_sets[best.name]:.2f}).")
     smooth = [place.name for place in result.places if _smoothness(result, place.name) and place.group != DUMMY]
     if smooth:
         found.append(f"ROAD likes smooth maps: blurred, {_listed(smooth)} would do better still.")
