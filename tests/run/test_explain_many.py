@@ -16,6 +16,7 @@ import fieldmark as fm
 from fieldmark.run import jobs
 from fieldmark.run.results import Results
 from fieldmark.run.summary import border_mask, summarise
+from fieldmark.run.summary_page import border_limit
 from fieldmark.run.writer import read_story
 from tests.support.command import COLOURS, Command
 
@@ -217,6 +218,22 @@ def test_the_summary_counts_and_finds_what_is_odd(here: Path, command: Command) 
     page = Path("out/summary.html").read_text("utf-8")
     assert "odd.png" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_true_class_that_the_model_does_not_have_is_neither_right_nor_wrong(here: Path, command: Command) -> None:
+    (here / "photos" / "green").rename(here / "photos" / "olive")
+    command(*BASE, "--out", "out", "--truth", "folder", "--summary")
+    said = json.loads(Path("out/summary.json").read_text())
+    assert (said["judged"], said["accuracy"], said["unknown_to_the_model"]) == (20, 1, {"olive": 10})
+    assert said["confused"] == [{"class": "olive", "with": "green", "images": 10}]
+    page = Path("out/summary.html").read_text("utf-8")
+    assert "10 images have a true class that the model does not have" in page
+    assert "olive (10)" in page
+
+
+def test_maps_at_the_border_are_shown_however_few_cells_a_map_has(here: Path) -> None:
+    assert border_limit(border_mask((7, 7)).mean()) < 0.75
+    assert border_limit(border_mask((224, 224)).mean()) < 0.75
 
 
 def test_a_border_is_an_eighth_on_each_side_and_one_at_least() -> None:

@@ -54,9 +54,8 @@ def test_one_node_gives_what_this_process_gives(here: Path, tmp_path_factory: py
     assert found["read by ray.data"] == 0
 
 
-@MINUTES
-def test_a_lost_worker_and_a_lost_node_change_nothing(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    found = on_ray("ray_cluster", tmp_path_factory.mktemp("ray"), here)
+def test_a_lost_worker_and_a_lost_node_change_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    found = on_ray("ray_cluster", tmp_path_factory.mktemp("ray"))
     print("\nseconds:", found["seconds"])
     assert found["killed"][0] == "worker"
     assert found["killed"][1].startswith("node, with ")
@@ -67,7 +66,6 @@ def test_a_lost_worker_and_a_lost_node_change_nothing(here: Path, tmp_path_facto
     assert found["processes"] >= 2
     assert found["difference"] <= 1e-5
     assert found["read by ray.data"] == COUNT - 1
-    assert found["explained"] <= 1e-5
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ class _Run:
             **{key: value for key, value in (self.earlier or {}).items() if key != "format"},
             "settings": settings,
             "environment": environment,
+            "labels": getattr(self.job, "labels", None),
             "generations": generations,
             "complete": False,
         }

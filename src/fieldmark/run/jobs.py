@@ -74,6 +74,11 @@ class Explain:
             raise FieldmarkError(f"top={self.top}: expected 1 or more")
         check_precision(self.precision)
 
+    @property
+    def labels(self) -> list[str] | None:
+        """The model's classes; None where only an image tells how many there are."""
+        return self.model.labels()
+
     def describe(self) -> dict[str, Any]:
         return {
             "job": "explain",

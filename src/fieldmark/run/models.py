@@ -37,6 +37,14 @@ class _Model:
         arrays = (None, None, None) if free else classifier.input_shape
         return Shape(height, width, channels, fit, arrays)  # type: ignore[arg-type]
 
+    def labels(self) -> list[str] | None:
+        """Of all classes; None for a model whose shape only an image tells, unless they were given."""
+        classifier = self.classifier()
+        try:
+            return classifier.labels
+        except FieldmarkError:
+            return classifier._given_labels
+
     def describe(self) -> dict[str, Any]:
         classifier = self.classifier()
         function = classifier.preprocess
@@ -45,7 +53,7 @@ class _Model:
             "weights": weights_digest(classifier),
             "scores": classifier.wants,
             "output": classifier.output,
-            "labels": hashlib.sha256("\n".join(_labels(classifier)).encode()).hexdigest()[:12],
+            "labels": hashlib.sha256("\n".join(self.labels() or []).encode()).hexdigest()[:12],
             "preprocess": None if function is None else str(getattr(function, "__qualname__", type(function).__name__)),
         }
 
@@ -121,13 +129,6 @@ def weights_digest(classifier: Classifier) -> str | None:
     for variable in variables:
         digest.update(np.ascontiguousarray(ops.convert_to_numpy(variable)).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _labels(classifier: Classifier) -> list[str]:
-    try:
-        return classifier.labels
-    except FieldmarkError:  # a model whose shape only an image tells
-        return classifier._given_labels or []
 
 
 class OneBatch(Classifier):

@@ -7,7 +7,6 @@ map with the mean of its class.
 from __future__ import annotations
 
 import heapq
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ import numpy as np
 from fieldmark.attribution import resize_maps
 from fieldmark.progress import track
 from fieldmark.run.results import Results
-from fieldmark.run.store import write_atomically
 
 GRID = 32  # maps are compared at most at this size
 CLASSES = 12  # classes shown with their maps, the most frequent
@@ -28,7 +26,6 @@ OUTLIERS = 12
 PAIRS = 12
 CLOSE = 0.2  # a second class within this of the first's probability is a confusion, where no truth is known
 BORDER = 1 / 8  # of the height and of the width, on each side
-SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,11 @@ class ClassSummary:
 
 @dataclass
 class Summary:
-    """Everything that the page shows, and that `summary.json` has without the maps."""
+    """Everything that the page shows, and that `summary.json` has without the maps.
+
+    judged     images whose true class is known and one of the model's; accuracy: the share of them that is right
+    strangers  true classes that the model does not have, with their images
+    """
 
     method: str
     signed: bool
@@ -66,7 +67,9 @@ class Summary:
     rejected: int
     blank: int
     truth_known: bool
+    judged: int
     accuracy: float | None
+    strangers: list[tuple[str, int]]
     classes: list[ClassSummary]
     counts: list[tuple[str, int]]
     pairs: list[tuple[str, str, int]]
@@ -79,7 +82,7 @@ class Summary:
 def summarise(results: Results, method: str | None = None) -> Summary:
     """Summarise one method's maps (the first target of each image). Raises FieldmarkError as `Results` does."""
     method = method or results.methods[0]
-    first = _First(method)
+    first = _First(method, results.manifest.get("labels"))
     for batch in track(_rows(results, method), _steps(results), "Adding up maps"):
         first.take(batch)
     shown = [name for name, _ in first.counts.most_common(CLASSES)]
@@ -99,8 +102,10 @@ def summarise(results: Results, method: str | None = None) -> Summary:
         images=sum(first.counts.values()),
         rejected=int(totals.get("rejected", 0)),
         blank=sum(first.blank.values()),
-        truth_known=first.judged > 0,
+        truth_known=first.judged > 0 or bool(first.strangers),
+        judged=first.judged,
         accuracy=first.right / first.judged if first.judged else None,
+        strangers=first.strangers.most_common(),
         classes=classes,
         counts=first.counts.most_common(),
         pairs=[(a, b, n) for (a, b), n in first.pairs.most_common(PAIRS)],
@@ -109,35 +114,6 @@ def summarise(results: Results, method: str | None = None) -> Summary:
         border_median=second.median(),
         manifest=results.manifest,
     )
-
-
-def write_summary(results: Results, summary: Summary) -> None:
-    """`summary.json`: numbers and names, the mean maps as nested lists."""
-    document = {
-        "method": summary.method,
-        "images": summary.images,
-        "rejected": summary.rejected,
-        "blank": summary.blank,
-        "accuracy": summary.accuracy,
-        "counts": dict(summary.counts),
-        "confused": [{"class": a, "with": b, "images": n} for a, b, n in summary.pairs],
-        "confusion": "true and predicted class" if summary.truth_known else f"second class within {CLOSE} of the first",
-        "border": {"even": summary.border_share, "median": summary.border_median},
-        "outliers": [vars(each) for each in summary.outliers],
-        "classes": [
-            {
-                "name": each.name,
-                "images": each.count,
-                "blank": each.blank,
-                "likeness": None if math.isnan(each.likeness) else each.likeness,
-                "mean_map": each.mean.round(5).tolist(),
-                "typical": [vars(example) for example in each.typical],
-                "untypical": [vars(example) for example in each.untypical],
-            }
-            for each in summary.classes
-        ],
-    }
-    write_atomically(results.folder / SUMMARY, json.dumps(document, indent=1).encode())
 
 
 def _rows(results: Results, method: str) -> Iterator[dict[str, Any]]:
@@ -179,8 +155,10 @@ def border_mask(shape: tuple[int, int]) -> np.ndarray:
 class _First:
     """Sums over all images, by predicted class."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, labels: list[str] | None) -> None:
         self.method = method
+        self.known = None if labels is None else {*labels, *map(str, range(len(labels)))}
+        self.strangers: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.blank: Counter[str] = Counter()
         self.pairs: Counter[tuple[str, str]] = Counter()
@@ -208,8 +186,11 @@ class _First:
         truth = batch["truth"][i] if "truth" in batch else None
         if truth is not None:
             right = truth in (name, str(batch["predicted_class"][i]))
-            self.judged += 1
-            self.right += right
+            if self.known is not None and truth not in self.known:
+                self.strangers[truth] += 1
+            else:
+                self.judged += 1
+                self.right += right
             if not right:
                 self.pairs[truth, name] += 1
         elif "truth" not in batch and batch["top_probabilities"].shape[1] > 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import math
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,9 +20,9 @@ from fieldmark.images import read_one
 from fieldmark.run.results import Results
 from fieldmark.run.sources.tables import Part, _rows
 from fieldmark.run.store import write_atomically
-from fieldmark.run.summary import BORDER, CLOSE, Example, Summary, summarise, write_summary
+from fieldmark.run.summary import BORDER, CLOSE, Example, Summary, summarise
 
-PAGE = "summary.html"
+PAGE, SUMMARY = "summary.html", "summary.json"
 THUMB = 160  # pixels of a picture's longer side
 MEAN = 112
 
@@ -32,6 +34,37 @@ def write_page(results: Results, method: str | None = None) -> Path:
     path = results.folder / PAGE
     write_atomically(path, render(results, summary).encode())
     return path
+
+
+def write_summary(results: Results, summary: Summary) -> None:
+    """`summary.json`: numbers and names, the mean maps as nested lists."""
+    document = {
+        "method": summary.method,
+        "images": summary.images,
+        "rejected": summary.rejected,
+        "blank": summary.blank,
+        "judged": summary.judged,
+        "accuracy": summary.accuracy,
+        "unknown_to_the_model": dict(summary.strangers),
+        "counts": dict(summary.counts),
+        "confused": [{"class": a, "with": b, "images": n} for a, b, n in summary.pairs],
+        "confusion": "true and predicted class" if summary.truth_known else f"second class within {CLOSE} of the first",
+        "border": {"even": summary.border_share, "median": summary.border_median},
+        "outliers": [vars(each) for each in summary.outliers],
+        "classes": [
+            {
+                "name": each.name,
+                "images": each.count,
+                "blank": each.blank,
+                "likeness": None if math.isnan(each.likeness) else each.likeness,
+                "mean_map": each.mean.round(5).tolist(),
+                "typical": [vars(example) for example in each.typical],
+                "untypical": [vars(example) for example in each.untypical],
+            }
+            for each in summary.classes
+        ],
+    }
+    write_atomically(results.folder / SUMMARY, json.dumps(document, indent=1).encode())
 
 
 def render(results: Results, summary: Summary) -> str:
@@ -49,14 +82,30 @@ def render(results: Results, summary: Summary) -> str:
         model=settings["job"].get("model", {}).get("name", "a model"),
         where=_where(settings["source"]),
         mean=lambda each: _png(mean_picture(each.mean, summary.signed)),
+        legend=_png(mean_picture(np.tile(np.linspace(-1 if summary.signed else 0, 1, MEAN), (8, 1)), summary.signed)),
+        number=number,
         picture=picture,
         name=lambda source: Path(source).name,
-        outliers=[each for each in summary.outliers if each.value > 2 * summary.border_share],
+        outliers=[each for each in summary.outliers if each.value > border_limit(summary.border_share)],
+        limit=border_limit(summary.border_share),
         border=BORDER,
         close=CLOSE,
         pairs_of=max((n for _, _, n in summary.pairs), default=1),
         most=summary.counts[0][1] if summary.counts else 1,
     )
+
+
+def border_limit(even: float) -> float:
+    """From which share of a map at the border it is odd: half-way from an even spread to all of it.
+
+    A border of one cell is half of a 7 x 7 map, so that no multiple of `even` would do.
+    """
+    return (1 + even) / 2
+
+
+def number(value: float) -> str:
+    """Two digits after the point, a minus that is one, and no minus before nothing."""
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def mean_picture(mean: np.ndarray, signed: bool) -> np.ndarray:
