@@ -10,7 +10,7 @@ import pytest
 
 from fieldmark.errors import OutputError
 from fieldmark.report.trust_chart import alike, axis_of, chart, kind, number, said
-from fieldmark.report.trust_page import content, in_order, soft, strips, table
+from fieldmark.report.trust_page import content, halves, in_order, soft, strips, table
 from fieldmark.trust import Trust
 from fieldmark.trust.metrics import METRIC, METRICS
 from fieldmark.trust.statistics import Interval
@@ -130,6 +130,11 @@ def test_names_break_between_their_words_and_are_escaped() -> None:
     assert soft("IntegratedGradients") == "Integrated<wbr>Gradients"
     assert soft("a_b/c") == "a_<wbr>b/<wbr>c"
     assert soft("<b>aB") == "&lt;b&gt;a<wbr>B"
+
+
+def test_the_first_sentence_of_the_verdict_stands_out_whatever_numbers_are_in_it() -> None:
+    assert halves("Use LRP: 0.81 (0.7 to 0.9). Avoid CAM. Why") == ("Use LRP: 0.81 (0.7 to 0.9).", " Avoid CAM. Why")
+    assert halves("On a.keras nothing") == ("On a.keras nothing", "")
 
 
 def test_the_page_of_a_result_that_was_saved_has_all_but_the_maps(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def content(result: Trust) -> dict[str, Any]:
     ordered = in_order(result)
     return {
         "result": result,
+        "verdict": halves(result.verdict),
         "number": number,
         "soft": soft,
         "good": any(place.group != DUMMY for place in result.places),
@@ -70,6 +71,12 @@ def content(result: Trust) -> dict[str, Any]:
         "cascade": [each for each in ordered if each.cascade],
         "strips": strips(result, ordered),
     }
+
+
+def halves(verdict: str) -> tuple[str, str]:
+    """The first sentence, which says what to use, and the rest."""
+    end = re.search(r"\.(?= [A-Z])", verdict)
+    return (verdict, "") if end is None else (verdict[: end.end()], verdict[end.end() :])
 
 
 def in_order(result: Trust) -> list[Judged]:
