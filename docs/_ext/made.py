@@ -179,6 +179,27 @@ def default(parameter: Any) -> str:
     return f" Default: {value}."
 
 
+def metrics() -> list[str]:
+    """Every measure of `fieldmark trust` by family: formula, direction, what it says and what it does not."""
+    from fieldmark.trust.metrics import FAMILIES, METRICS
+
+    lines: list[str] = []
+    for heading in FAMILIES:
+        lines += [f"### {heading.capitalize()}", ""]
+        for metric in METRICS:
+            if metric.family != heading:
+                continue
+            better = f"; {metric.better} is better" if metric.better else "; neither is better"
+            papers = "".join(f" [{key}](#{key})" for key in metric.citation)
+            ends = ["" if end is None else f"{end:g}" for end in (metric.low, metric.high)]
+            between = f", {ends[0]} to {ends[1]}" if all(ends) else f", from {ends[0]}" if ends[0] else ""
+            formula = escape(metric.formula).replace("|", "\\|")
+            lines += [f"**{metric.name}** (`{metric.key}`{between}{better})"]
+            lines += [f": {formula}.{papers}", "", f"  *Good means*: {metric.says}.", ""]
+            lines += [f"  *Does not mean*: {metric.pitfall}.", ""]
+    return lines
+
+
 LISTED = ("index", "start", "gallery", "methods", "command-line", "api", "cost", "parity", "references")
 
 
@@ -193,6 +214,7 @@ PARTS = {
     "gallery": gallery,
     "method": method,
     "methods": methods,
+    "metrics": metrics,
     "more": more,
     "references": references,
     "settings": settings,

@@ -1,35 +1,16 @@
-"""A result for people who read a terminal: the verdict, a table, what it rests on."""
+"""A result for people who read a terminal: the verdict, two tables, what it rests on."""
 
 from __future__ import annotations
 
 import textwrap
 
-import numpy as np
+from fieldmark.trust.metrics import FAITHFULNESS, METRIC, METRICS
+from fieldmark.trust.result import GROUPS, Judged, Trust
+from fieldmark.trust.statistics import rounded
 
-from fieldmark.trust.metrics import METRIC
-from fieldmark.trust.result import Judged, Trust
-
-COLUMNS = (
-    "gap",
-    "deletion_blur",
-    "insertion_blur",
-    "deletion_mean",
-    "insertion_mean",
-    "road",
-    "road_blurred",
-    "mufidelity",
-    "randomisation",
-    "emprt",
-    "class_sensitivity",
-    "max_sensitivity",
-    "gini",
-    "seeds",
-    "agreement",
-    "passes",
-    "seconds",
-)
+WIDTH = 100
 HEADS = {
-    "gap": ("faithful", "higher"),
+    "gap": ("faithful", ""),
     "deletion_blur": ("del.", "blur"),
     "insertion_blur": ("ins.", "blur"),
     "deletion_mean": ("del.", "mean"),
@@ -42,24 +23,26 @@ HEADS = {
     "class_sensitivity": ("other", "class"),
     "max_sensitivity": ("max-", "sens."),
     "gini": ("Gini", ""),
-    "seeds": ("seeds", ""),
-    "agreement": ("agree", ""),
+    "seeds": ("other", "seed"),
+    "agreement": ("other", "methods"),
     "passes": ("cost", "passes"),
     "seconds": ("sec.", "a map"),
 }
 MARK = {"higher": "+", "lower": "-", "": ""}
+LEGEND = "+ more is better, - less is better; behind faithful the 95 % interval over the images; . not measured."
 
 
-def text(result: Trust, width: int = 100) -> str:
-    """The whole page; the table is as wide as its columns."""
-    lines = textwrap.wrap(result.verdict, width)
-    lines += ["", *table(result), ""]
-    lines += _wrapped("+ more is better, - less is better; under faithful its 95 % interval.", width=width)
-    for each in result.judged:
-        lines += _wrapped(*(f"{each.name}: {note}." for note in each.notes), width=width)
-    lines += _wrapped(*(f"{name} gave no map: {why}" for name, why in result.failed.items()), width=width)
-    lines += _wrapped(*(f"{note[:1].upper()}{note[1:]}." for note in result.notes), width=width)
-    lines += _wrapped(sharing(result), width=width)
+def text(result: Trust, width: int = WIDTH) -> str:
+    """The whole page; tables are as wide as their columns."""
+    faith = [metric.key for metric in METRICS if metric.family == FAITHFULNESS]
+    others = [metric.key for metric in METRICS if metric.family != FAITHFULNESS]
+    lines = [*textwrap.wrap(result.verdict, width), "", *table(result, faith), "", *table(result, others), ""]
+    said = [LEGEND]
+    said += [f"{each.name}: {note}." for each in result.judged for note in each.notes]
+    said += [f"{name} gave no map: {why}" for name, why in result.failed.items()]
+    said += [f"{note[:1].upper()}{note[1:]}." for note in result.notes]
+    said += [sharing(result)]
+    lines += [line for each in said for line in textwrap.wrap(each, width)]
     return "\n".join(lines)
 
 
@@ -73,24 +56,29 @@ def sharing(result: Trust) -> str:
     )
 
 
-def table(result: Trust) -> list[str]:
-    """Means by method, best first, then the dummies; columns where nothing was measured are left out."""
-    order = [result[place.name] for place in result.places]
-    order += [each for each in result.judged if each not in order]
-    keys = [key for key in COLUMNS if any(each.interval(key).n for each in result.judged)]
-    rows = [["", *(HEADS[key][0] for key in keys)]]
-    rows += [["", *(HEADS[key][1] if key != "gap" else "" for key in keys)]]
-    rows += [["", *(MARK[METRIC[key].better] for key in keys)]]
-    for each in order:
-        rows.append([each.name, *(_cell(each, key) for key in keys)])
-        rows.append(["", _range(each)])
-    widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(len(keys) + 1)]
-    lines = []
-    for row in rows:
-        first, *rest = row
-        cells = [first.ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(rest, widths[1:], strict=False))]
-        lines.append("  ".join(cells).rstrip())
-    return [line for line in lines if line]
+def table(result: Trust, keys: list[str]) -> list[str]:
+    """Means of these metrics: methods best first under the name of their group, then the dummies."""
+    shown = [key for key in keys if any(each.interval(key).n for each in result.judged)]
+    rows: list[list[str]] = [["", *(HEADS[key][line] for key in shown)] for line in (0, 1)]
+    rows.append(["", *(MARK[METRIC[key].better] for key in shown)])
+    for heading, members in _groups(result):
+        rows.append([f"{heading}:"])
+        rows += [[f"  {each.name}", *(_cell(each, key) for key in shown)] for each in members]
+    widths = [max(len(row[column]) for row in rows if len(row) > 1) for column in range(len(shown) + 1)]
+    return ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+
+
+def _groups(result: Trust) -> list[tuple[str, list[Judged]]]:
+    found = [(name, [result[place.name] for place in result.places if place.group == name]) for name in GROUPS]
+    ranked = {place.name for place in result.places}
+    found.append(("not ranked", [each for each in result.methods if each.name not in ranked]))
+    found.append(("dummies", list(result.dummies)))
+    return [(name, members) for name, members in found if members]
+
+
+def _aligned(row: list[str], widths: list[int]) -> list[str]:
+    first, *rest = row
+    return [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=False))]
 
 
 def _cell(judged: Judged, key: str) -> str:
@@ -99,13 +87,4 @@ def _cell(judged: Judged, key: str) -> str:
         return "."
     if key in ("passes", "seconds"):
         return f"{found.mean:.2g}" if found.mean < 100 else f"{found.mean:.0f}"
-    return f"{found.mean:.2f}"
-
-
-def _range(judged: Judged) -> str:
-    found = judged.interval("gap")
-    return f"{found.low:.2f}..{found.high:.2f}" if np.isfinite(found.low) else ""
-
-
-def _wrapped(*texts: str, width: int) -> list[str]:
-    return [line for each in texts for line in textwrap.wrap(each, width)]
+    return str(found) if key == "gap" else rounded(found.mean)

@@ -25,8 +25,13 @@ class Interval:
         if not self.n:
             return "-"
         if not np.isfinite(self.low):
-            return f"{self.mean:.2f}"
-        return f"{self.mean:.2f} ({self.low:.2f} to {self.high:.2f})"
+            return rounded(self.mean)
+        return f"{rounded(self.mean)} ({rounded(self.low)} to {rounded(self.high)})"
+
+
+def rounded(value: float) -> str:
+    """Two places, and no -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(values: np.ndarray, seed: int = 0) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fieldmark.trust.result import BEST, DUMMY, GOOD, Judged, Place, Trust
-from fieldmark.trust.statistics import LEAST, Interval, difference
+from fieldmark.trust.statistics import LEAST, Interval, difference, rounded
 from fieldmark.trust.study import FAIR
 
 UNCHANGED = 0.75  # mean rank correlation over the cascade: more, and a map outlives what it should explain
@@ -98,7 +98,8 @@ def _cheapest(result: Trust, names: list[str]) -> str:
     if len(known) < 2:
         return ""
     least = min(known, key=lambda name: known[name])
-    return f"; of these {least} costs least, {known[least]:.3g} forward passes a map"
+    cost = f"{known[least]:.3g}"
+    return f"; of these {least} costs least, {cost} forward pass{'es' * (cost != '1')} a map"
 
 
 def _avoid(result: Trust) -> list[str]:
@@ -126,11 +127,14 @@ def _avoid(result: Trust) -> list[str]:
 
 
 def _unbeaten(result: Trust, place: Place) -> str:
-    """The dummies that it does not beat, the strongest with the difference."""
+    """The dummies that it does not beat, and the difference to the strongest of them."""
     ordered = sorted(place.not_beaten, key=lambda name: result.difference(place.name, name).mean)
     apart = result.difference(place.name, ordered[0])
-    number = f"{apart.mean:+.2f}" + (f", {apart.low:.2f} to {apart.high:.2f}" if apart.n >= LEAST else "")
-    return f"{' and '.join(ordered)}: {number}"
+    number = rounded(apart.mean) + (f", {rounded(apart.low)} to {rounded(apart.high)}" if apart.n >= LEAST else "")
+    if len(ordered) == 1:
+        return f"against the {ordered[0]} {number}"
+    which = "any" if len(ordered) == len(result.dummies) else _listed(ordered)
+    return f"{which}; against the {ordered[0]} {number}"
 
 
 def _sure(result: Trust) -> list[str]:
