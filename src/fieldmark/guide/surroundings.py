@@ -91,11 +91,12 @@ def _commonest(colours: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a mark is in the pictures, in words; whether it is hardly ever elsewhere; whether most of it is rim."""
+    """Where a mark is in the pictures, in words; whether it is hardly ever elsewhere, mostly rim, all around."""
 
     words: str
     fixed: bool
     on_rim: bool
+    around: bool = False
 
 
 def spot_of(mark: Candidate, shape: tuple[int, int]) -> Spot:
@@ -107,7 +108,7 @@ def spot_of(mark: Candidate, shape: tuple[int, int]) -> Spot:
     on_rim = float(np.mean([(region.mask & rim).sum() / region.mask.sum() for region in mark.regions])) >= 0.5
     reach = np.median([np.ptp(each, axis=0) / shape for each in where], axis=0)
     if on_rim and (reach > AROUND).all():
-        return Spot("along the rim of the picture", fixed, on_rim)
+        return Spot("along the rim of the picture", fixed, on_rim, around=True)
     row, column = ROWS[int(np.clip(y * 3, 0, 2))], COLUMNS[int(np.clip(x * 3, 0, 2))]
     if row == column == "":
         words = "in the middle"

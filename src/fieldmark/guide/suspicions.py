@@ -57,11 +57,12 @@ class Search:
         cues = Swaps(self.classifier, self.studio, self.said, rows, self.seed).cues()
         spots: dict[int, list[tuple[float, bool]]] = {cls: [] for cls in self.groups}
         for mark, spot in beside:
-            spots[labels.index(mark.classes[0])].append((mark.proof.flips, spot.on_rim))
+            spots[labels.index(mark.classes[0])].append((mark.proof.flips, spot.around))
         rims = [
             cue
             for cue in cues
-            if cue.kind == "rim" and cue.changed > max((f for f, rim in spots[cue.cls] if not rim), default=0.0)
+            if cue.kind == "rim"
+            and cue.changed > max((flips for flips, around in spots[cue.cls] if not around), default=0.0)
         ]
         known = {cls: sum(flips for flips, _ in each) for cls, each in spots.items()}
         known |= {cue.cls: cue.changed for cue in rims}
