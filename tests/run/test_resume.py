@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fieldmark.errors import FieldmarkError, OutputError
 from fieldmark.run import writer
 from fieldmark.run.store import opened
-from tests.run.support import corner, folder_of, go, numbers, picture, table
+from tests.run.support import corner, encoded, folder_of, go, numbers, parquet_of, picture, table
 
 pytestmark = pytest.mark.no_framework
 COUNT = 45
@@ -149,6 +150,42 @@ def test_files_that_vanish_or_change_are_told(tmp_path: Path, photos: Path) -> N
         "files changed since this run b",
         "files changed after they were ",
     ]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("replaced", "changed while the run was at it; finished shards are kept: put back what it was"),
+        ("removed", r"cannot be read any more \(no such file or directory\); finished shards are kept$"),
+        ("damaged", r"cannot be read any more \(.+\); finished shards are kept$"),
+    ],
+)
+def test_a_table_that_changes_while_it_is_read_stops_the_run_in_one_line(tmp_path: Path, harm: str, said: str) -> None:
+    parts = [tmp_path / f"part-{number}.parquet" for number in range(2)]
+    for number, path in enumerate(parts):
+        parquet_of(path, pa.array([encoded(each) for each in range(25 * number, 25 * number + 25)]))
+    held, stamp = parts[1].read_bytes(), parts[1].stat()
+
+    def harming(images: np.ndarray) -> Any:
+        if harm == "replaced":
+            parquet_of(parts[1], pa.array([encoded(0)] * 25))
+        elif harm == "removed":
+            parts[1].unlink(missing_ok=True)
+        else:  # the same size and time, as of a disk that fails
+            spoilt = tmp_path / "spoilt"
+            spoilt.write_bytes(b"PAR1" + b"\0" * (len(held) - 8) + b"PAR1")
+            os.utime(spoilt, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+            spoilt.replace(parts[1])
+        return corner(images)
+
+    with pytest.raises(FieldmarkError, match=f"part-1.parquet: {said}") as error:
+        go(str(tmp_path / "*.parquet"), tmp_path / "out", harming, ahead=1)
+    assert "\n" not in str(error.value)
+    parts[1].write_bytes(held)
+    os.utime(parts[1], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    report = go(str(tmp_path / "*.parquet"), tmp_path / "out")
+    assert report.counts.computed < 50
+    assert numbers(tmp_path / "out") == list(range(50))
 
 
 def test_an_iterable_goes_on_where_it_stopped_and_must_be_the_same(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,26 @@ def _said(kind: Any) -> str:
 
 
 def _rows(part: Part, column: str, truth: str | None, low: int, high: int) -> Iterator[tuple[int, Any, Any]]:
-    """(row, payload, truth) of rows low to high of one file; only the row groups that hold them are read."""
+    """(row, payload, truth) of rows low to high of one file; only the row groups that hold them are read.
+
+    Raises FieldmarkError for a file that is not what it was when the run was planned, or cannot be read any more.
+    """
+    try:
+        status = os.stat(part.path)
+        if (status.st_size, status.st_mtime_ns) != (part.size, part.modified):
+            raise FieldmarkError(
+                f"{part.path}: changed while the run was at it; finished shards are kept: put back what it was, "
+                "or start anew in another folder"
+            )
+        yield from _rows_of(part, column, truth, low, high)
+    except FieldmarkError:
+        raise
+    except (OSError, ValueError) as error:  # gone, cut short, or a page of it damaged
+        said = (getattr(error, "strerror", None) or str(error)).splitlines()[0][:120].lower()
+        raise FieldmarkError(f"{part.path}: cannot be read any more ({said}); finished shards are kept") from None
+
+
+def _rows_of(part: Part, column: str, truth: str | None, low: int, high: int) -> Iterator[tuple[int, Any, Any]]:
     pq = arrow().parquet
     names = [column] if truth is None else [column, truth]
     with pq.ParquetFile(part.path) as file:
