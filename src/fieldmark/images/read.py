@@ -190,7 +190,7 @@ def _decoded(source: Opened, name: str, size: tuple[int, int] | None) -> Image.I
     """The one decoded picture in a file, upright. Every failure becomes an ImageError.
 
     A JPEG that is to be made smaller by far is decoded at a half, a quarter or an eighth of its size, and never at
-    less than FINER times what is wanted: a quarter of the time for a telephone's photograph.
+    less than FINER times what is wanted: an eighth of the time for a telephone's photograph.
     """
     try:
         if isinstance(source, Image.Image):
