@@ -37,6 +37,9 @@ class Suspects:
     elsewhere: float = 0.0
 
 
+NOTHING = Suspects()
+
+
 @dataclass(frozen=True, eq=False)
 class Search:
     """Where suspects are looked for; `regions` finds those of the evidence in more pictures."""
@@ -121,14 +124,19 @@ class Search:
         )
 
 
-def astray(marks: Sequence[Mark], candidates: Sequence[Candidate], studio: Studio) -> tuple[str, ...]:
-    """A sentence for every proved mark of the objects' frame that is beside the object all the same."""
+def astray(
+    marks: Sequence[Mark], candidates: Sequence[Candidate], studio: Studio, suspects: Suspects = NOTHING
+) -> tuple[str, ...]:
+    """A sentence for every proved mark of the objects' frame that is beside the object all the same.
+
+    Where its class has a mark in the frame of the picture, that is what it is.
+    """
     if studio.placed.poses.kind == "picture":
         return ()
-    found = []
+    found, known = [], {name for mark in suspects.marks for name in mark.classes}
     for mark, candidate in zip(marks, candidates, strict=True):
         inside = [(r.mask & near(studio, r.image)).sum() / r.mask.sum() for r in candidate.regions]
-        if mark.accepted and float(np.mean(inside)) < OUTSIDE:
+        if mark.accepted and mark.classes[0] not in known and float(np.mean(inside)) < OUTSIDE:
             found.append(
                 f"for {mark.classes[0]} the network reads something beside the object ({mark.words}): erasing it "
                 f"changes its mind on {mark.proof.flips:.0%} of the pictures"
