@@ -30,9 +30,14 @@ MINUTES = pytest.mark.skipif(
 COUNT = 240
 
 
-def on_ray(script: str, *arguments: object, timeout: float = 420, **environment: str) -> dict[str, Any]:
+def on_ray(script: str, *arguments: object, timeout: float = 420) -> dict[str, Any]:
     """What a script of this folder prints, run by itself, as Ray warns and leaves threads behind."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "RAY_ADDRESS": "", **environment}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "RAY_ADDRESS": "",
+        "RAY_AUTH_MODE": "disabled",
+    }
     done = subprocess.run(
         [sys.executable, "-m", f"tests.run.{script}", *map(str, arguments)],
         capture_output=True,
@@ -47,7 +52,7 @@ def on_ray(script: str, *arguments: object, timeout: float = 420, **environment:
 
 
 def test_one_node_gives_what_this_process_gives(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    found = on_ray("ray_node", here, tmp_path_factory.mktemp("ray"), RAY_AUTH_MODE="disabled")
+    found = on_ray("ray_node", here, tmp_path_factory.mktemp("ray"))
     assert found["images"] == [30, 30]
     assert found["sources"]
     assert found["difference"] <= 1e-5 * found["largest"]

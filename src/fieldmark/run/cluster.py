@@ -123,7 +123,9 @@ def _actors(ray: Any, options: Mapping[str, Any]) -> Any:
     if isinstance(wanted, tuple):
         return ray.data.ActorPoolStrategy(min_size=wanted[0], max_size=wanted[1])
     resources = ray.cluster_resources()
-    return ray.data.ActorPoolStrategy(size=wanted or int(resources.get("GPU", 0)) or max(1, int(resources["CPU"])))
+    return ray.data.ActorPoolStrategy(
+        size=wanted or int(resources.get("GPU", 0)) or max(1, int(resources.get("CPU", 0)))
+    )
 
 
 def _inside(parcel: Parcel, spans: Sequence[Span], options: Mapping[str, Any]) -> int:
