@@ -21,11 +21,14 @@ from fieldmark.guide.pose import (
     fit,
     laid_over,
     overlap,
+    spread,
     whole_picture,
 )
 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
-LEARN = 160  # pictures that a frame is learned from
+LEARN = 96  # pictures that a frame is learned from
+LESS = 0.5  # of the spread of light and dark must be left, where turning does nothing for the outlines
+LOOSELY, BETTER = 0.8, 0.04  # overlap below which turning any way is tried, and what it must bring
 SIZES = (0.02, 0.9)  # of the picture: an object's area in the median picture
 
 
@@ -39,11 +42,15 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """kind "aligned", "centred" or "picture", and why; the template (v, v, 2) that objects are aligned with."""
+    """kind "aligned", "centred" or "picture", and why; the template (v, v, 2) that objects are aligned with.
+
+    any_way  the objects may be turned by any angle, as things seen from above are
+    """
 
     kind: str
     reason: str
     template: np.ndarray | None = None
+    any_way: bool = False
 
     def place(self, pictures: Pictures) -> Placed:
         """The pictures' objects and poses in this frame."""
@@ -52,7 +59,7 @@ class Frame:
         if self.template is None:
             objects = find_objects(pictures)
             return Placed(objects, centred(objects))
-        return _twice(pictures, find_objects(pictures, refine=False), self.template)
+        return _twice(pictures, find_objects(pictures, refine=False), self.template, self.any_way)
 
 
 def learn_frame(pictures: Pictures) -> Frame:
@@ -63,29 +70,38 @@ def learn_frame(pictures: Pictures) -> Frame:
     contrast, area = float(np.median(objects.contrast)), float(np.median(objects.areas))
     if contrast < STANDS_OUT or not SIZES[0] <= area <= SIZES[1]:
         return Frame("picture", "no object stands out from the border of the pictures")
-    template = congeal(pictures, objects)
-    placed = _twice(pictures, objects, template)
-    template = congeal(pictures, placed.objects, placed.poses)
-    poses = fit(pictures, placed.objects, template, placed.poses)
-    aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, centred(placed.objects))
+    template, placed = _aligned(pictures, objects, any_way=False)
+    any_way = False
+    if overlap(placed.objects, placed.poses) < LOOSELY:
+        other, turned = _aligned(pictures, objects, any_way=True)
+        if overlap(turned.objects, turned.poses) > overlap(placed.objects, placed.poses) + BETTER:
+            template, placed, any_way = other, turned, True
+    poses = placed.poses
+    still = centred(placed.objects)
+    aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, still)
     if aligned < ALIKE:
         return Frame("centred", f"the outlines differ too much to align (overlap {aligned:.2f})")
-    if aligned < plain + GAIN and _hardly_turned(poses):
+    if aligned < plain + GAIN and spread(pictures, placed.objects, poses) > LESS * spread(
+        pictures, placed.objects, still
+    ):
         return Frame("centred", f"turning and mirroring brings nothing (overlap {plain:.2f})")
-    return Frame("aligned", f"the outlines align (overlap {aligned:.2f}; unturned {plain:.2f})", template)
+    return Frame("aligned", f"the outlines align (overlap {aligned:.2f}; unturned {plain:.2f})", template, any_way)
 
 
-def _twice(pictures: Pictures, objects: Objects, template: np.ndarray) -> Placed:
+def _aligned(pictures: Pictures, objects: Objects, *, any_way: bool) -> tuple[np.ndarray, Placed]:
+    """The template of these objects, learned twice, and the objects aligned with it."""
+    placed = _twice(pictures, objects, congeal(pictures, objects, any_way=any_way), any_way)
+    template = congeal(pictures, placed.objects, placed.poses)
+    return template, Placed(placed.objects, fit(pictures, placed.objects, template, placed.poses, any_way=any_way))
+
+
+def _twice(pictures: Pictures, objects: Objects, template: np.ndarray, any_way: bool) -> Placed:
     """Objects found once more where the template says they should be, and then placed."""
-    poses = fit(pictures, objects, template)
+    poses = fit(pictures, objects, template, any_way=any_way)
     better = find_objects(pictures, laid_over(template[..., 0], poses, pictures.shape))
-    return Placed(better, fit(pictures, better, template, poses))
+    return Placed(better, fit(pictures, better, template, poses, any_way=any_way))
 
 
 def _everything(pictures: Pictures) -> Objects:
     n = len(pictures)
     return Objects(np.ones((n, *pictures.shape), bool), np.zeros(n))
-
-
-def _hardly_turned(poses: Poses) -> bool:
-    return float(np.mean(np.abs(poses.angle) > 0.25)) < 0.1

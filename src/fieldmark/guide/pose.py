@@ -104,13 +104,14 @@ def whole_picture(count: int, shape: tuple[int, int]) -> Poses:
     )
 
 
-def congeal(pictures: Pictures, objects: Objects, start: Poses | None = None) -> np.ndarray:
+def congeal(pictures: Pictures, objects: Objects, start: Poses | None = None, *, any_way: bool = False) -> np.ndarray:
     """The template (VIEW, VIEW, 2) that these objects share: what they look like in the frame, on average.
 
-    `start` are poses that are nearly right already: then two rounds are enough.
+    start    poses that are nearly right already: then two rounds are enough
+    any_way  the objects may be turned by any angle, as things seen from above are; else none lies on its side
     """
     channels = _channels(pictures, objects)
-    poses = _upright(objects) if start is None else start
+    poses = _upright(objects, any_way) if start is None else start
     for turn in range(0 if start is None else ROUNDS - 2, ROUNDS):
         size = ROUGH if turn < ROUNDS - 1 else VIEW
         template = _template(to_canvas(channels, poses, size), blur=(3.0 - 0.6 * turn) * size / VIEW)
@@ -119,15 +120,22 @@ def congeal(pictures: Pictures, objects: Objects, start: Poses | None = None) ->
     return _template(to_canvas(channels, poses, VIEW), blur=0.8)
 
 
-def fit(pictures: Pictures, objects: Objects, template: np.ndarray, start: Poses | None = None) -> Poses:
-    """The poses in which objects look most like the template; `start` are poses that are nearly right already."""
+def fit(
+    pictures: Pictures,
+    objects: Objects,
+    template: np.ndarray,
+    start: Poses | None = None,
+    *,
+    any_way: bool = False,
+) -> Poses:
+    """The poses in which objects look most like the template; `start` and `any_way` as for `congeal`."""
     channels = _channels(pictures, objects)
     small = cv2.resize(template, (ROUGH, ROUGH), interpolation=cv2.INTER_AREA)
     if start is None:
-        poses = _moved(channels, _upright(objects), small, (1.0, 1.0, 0.5, 0.5, 0.25))
+        poses = _moved(channels, _upright(objects, any_way), small, (1.0, 1.0, 0.5, 0.5, 0.25))
     else:
         poses = _moved(channels, start, small, (0.5, 0.25))
-    poses = _restart(channels, _moved(channels, poses, small, ()), objects, small)
+    poses = _restart(channels, _moved(channels, poses, small, ()), objects, small, any_way)
     return _moved(channels, poses, template, (0.25,))
 
 
@@ -138,6 +146,12 @@ def overlap(objects: Objects, poses: Poses) -> float:
     both = np.minimum(views, mean).sum(axis=(1, 2))
     either = np.maximum(views, mean).sum(axis=(1, 2))
     return float(np.median(both / np.maximum(either, 1e-6)))
+
+
+def spread(pictures: Pictures, objects: Objects, poses: Poses) -> float:
+    """How much light and dark on the objects differ from picture to picture in the frame, on average."""
+    views = to_canvas(_channels(pictures, objects), poses, ROUGH)[..., 1]
+    return float(views.var(axis=0).mean())
 
 
 def laid_over(outline: np.ndarray, poses: Poses, shape: tuple[int, int]) -> np.ndarray:
@@ -156,14 +170,17 @@ def _centre(mask: np.ndarray) -> tuple[float, float]:
     return float(y.mean()), float(x.mean())
 
 
-def _upright(objects: Objects) -> Poses:
+def _upright(objects: Objects, any_way: bool = False) -> Poses:
     """Centre, principal axis and skewness of each body."""
-    found = [_axis(_body(mask, unit)) for mask, unit in zip(objects.masks, objects.units, strict=True)]
+    found = [
+        _axis(_body(mask, unit), np.pi if any_way else STEEP)
+        for mask, unit in zip(objects.masks, objects.units, strict=True)
+    ]
     y, x, angle, mirrored = (np.array(each) for each in zip(*found, strict=True))
     return Poses(y, x, objects.units, angle, mirrored.astype(bool))
 
 
-def _axis(body: np.ndarray) -> tuple[float, float, float, bool]:
+def _axis(body: np.ndarray, steep: float) -> tuple[float, float, float, bool]:
     y, x = np.nonzero(body)
     cy, cx = y.mean(), x.mean()
     dy, dx = y - cy, x - cx
@@ -171,7 +188,7 @@ def _axis(body: np.ndarray) -> tuple[float, float, float, bool]:
     values, vectors = np.linalg.eigh(spread)
     angle = float(np.arctan2(vectors[1, 1], vectors[0, 1]))
     angle = (angle + np.pi / 2) % np.pi - np.pi / 2
-    if np.sqrt(values[1] / values[0]) < LONG or abs(angle) > STEEP:
+    if np.sqrt(values[1] / values[0]) < LONG or abs(angle) > steep:
         angle = 0.0
     along = dx * np.cos(angle) + dy * np.sin(angle)
     return float(cy), float(cx), angle, bool((along**3).mean() < 0)
@@ -243,7 +260,7 @@ def _search(channels: np.ndarray, poses: Poses, template: np.ndarray, step: floa
     return poses
 
 
-def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.ndarray) -> Poses:
+def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.ndarray, any_way: bool) -> Poses:
     """Images that fit badly try again, from the upright pose and its mirror image, turned each way."""
     misfit = _misfit(channels, poses, template)
     middle = np.median(misfit)
@@ -252,7 +269,7 @@ def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.
     if len(poor) == 0:
         return poses
     few, mine = channels[poor], poses.select(poor)
-    plain = _upright(Objects(objects.masks[poor], objects.contrast[poor]))
+    plain = _upright(Objects(objects.masks[poor], objects.contrast[poor]), any_way)
     for angle in (plain.angle * 0, plain.angle, plain.angle + 0.6, plain.angle - 0.6):
         for mirrored in (False, True):
             trial = replace(plain, angle=angle, mirrored=np.full(len(poor), mirrored))
