@@ -17,7 +17,12 @@ from fieldmark.trust.result import DUMMY, GROUPS
 from tests.support.models import functional
 from tests.trust.broken import Broken
 
-BROKEN = {how: Broken(inner=fm.Gradients(), how=how) for how in ("shifted", "flipped", "constant")}
+INNER = {"Gradients": fm.Gradients(), "GradCAM": fm.GradCAM()}
+BROKEN = {
+    f"{how} {name}": Broken(inner=inner, how=how)
+    for name, inner in INNER.items()
+    for how in ("shifted", "flipped", "constant")
+}
 MADE_WRONG = {"nan": "its maps are not finite for any image", "refuses": "this model is not to its taste"}
 
 
@@ -48,25 +53,25 @@ def test_guided_backprop_outlives_the_weights_gradients_and_grad_cam_do_not(foun
     assert all(found[dummy.name].cascade == pytest.approx([1.0] * len(found.stages)) for dummy in found.dummies)
 
 
-@pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_explainer_is_ranked_with_the_dummies(found: Trust, how: str) -> None:
-    place = next(place for place in found.places if place.name == how)
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_explainer_is_ranked_with_the_dummies(found: Trust, name: str) -> None:
+    place = next(place for place in found.places if place.name == name)
     assert place.group == DUMMY
     assert place.not_beaten
-    assert how in found.verdict.split("No better than a dummy: ")[1].split("). ")[0]
+    assert name in found.verdict.split("No better than a dummy: ")[1].split("). ")[0]
 
 
 def test_a_blank_map_scores_as_the_random_map(found: Trust) -> None:
-    blank, random = found["constant"].values, found["random map"].values
+    blank, random = found["constant Gradients"].values, found["random map"].values
     for key in ("gap", "deletion_blur", "insertion_mean", "road"):
         assert np.array_equal(blank[key], random[key])
-    assert found["constant"].interval("gini").mean == pytest.approx(0.0, abs=1e-6)
-    assert any("same everywhere" in note for note in found["constant"].notes)
+    assert found["constant Gradients"].interval("gini").mean == pytest.approx(0.0, abs=1e-6)
+    assert any("same everywhere" in note for note in found["constant Gradients"].notes)
 
 
 def test_the_opposite_map_has_the_opposite_gap(found: Trust) -> None:
     for key in ("gap", "road"):
-        assert np.allclose(found["flipped"].values[key], -found["Gradients"].values[key], atol=1e-6)
+        assert np.allclose(found["flipped Gradients"].values[key], -found["Gradients"].values[key], atol=1e-6)
 
 
 def test_maps_that_are_not_finite_are_left_out_and_it_is_said(found: Trust) -> None:
@@ -100,7 +105,7 @@ def test_methods_of_a_kind_agree_and_the_matrix_is_that_of_the_names(found: Trus
     at = {name: index for index, name in enumerate(names)}
     assert np.allclose(found.agreement, found.agreement.T, equal_nan=True)
     assert np.allclose(np.diag(found.agreement), 1)
-    assert found.agreement[at["Gradients"], at["flipped"]] == pytest.approx(-1)
+    assert found.agreement[at["Gradients"], at["flipped Gradients"]] == pytest.approx(-1)
     assert found.agreement[at["Gradients"], at["SmoothGrad"]] > found.agreement[at["Gradients"], at["random map"]] + 0.2
 
 
