@@ -20,6 +20,8 @@ NEAR = 0.12  # body units around an object that still belong to it
 OUTSIDE = 0.3  # of a mark on the object: less and it is not a mark of the object
 RIM = 1 / 16  # of the side: what is rim
 AROUND = 0.6  # of height and width: what reaches so far along the rim goes around the picture
+RING = 0.06  # of the side: what is around a mark
+STANDS_OUT = 0.75  # quantile of a mark's pixels by how unlike its ring they are, from which its colour is taken
 SAME_PLACE = 0.05  # of the side: a mark that strays less from its middle, as a rule, is fixed
 ROWS, COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 EDGES = {"upper": "top", "lower": "bottom"}
@@ -70,9 +72,16 @@ def near(studio: Studio, index: int) -> np.ndarray:
     return dilated(objects.masks[index], NEAR * float(objects.units[index]))
 
 
-def colour_of(mark: Candidate) -> str:
-    """The name of the colour that most of a mark's regions have in their core."""
-    return _commonest(np.stack([region.colour for region in mark.regions]))
+def colour_of(mark: Candidate, studio: Studio) -> str:
+    """The name of the colour that most of a mark's regions have where they are least like what is around them."""
+    colours = []
+    for region in mark.regions:
+        lab = studio.pictures.lab[region.image]
+        ring = dilated(region.mask, RING * studio.pictures.side) & ~region.mask
+        own = lab[region.mask]
+        apart = np.linalg.norm(own - np.median(lab[ring], axis=0), axis=1) if ring.any() else np.zeros(len(own))
+        colours.append(np.median(own[apart >= np.quantile(apart, STANDS_OUT)], axis=0))
+    return _commonest(np.stack(colours))
 
 
 def rim_colour(studio: Studio, rows: np.ndarray) -> str:

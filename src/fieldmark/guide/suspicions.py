@@ -100,7 +100,7 @@ class Search:
         return found
 
     def _mark(self, mark: Candidate, effect: Effect, where: str, bench: Bench, beside: Surroundings) -> Mark:
-        colour, shape = colour_of(mark), self.studio.images.shape[1:3]
+        colour, shape = colour_of(mark, self.studio), self.studio.images.shape[1:3]
         examples = [
             Example(int(i), resized(bench.areas.of(mark, int(i)).astype(np.float32), shape) >= 0.5)
             for i in bench.tested.get(mark.cls, ())[:EXAMPLES]
