@@ -32,20 +32,28 @@ class Directions:
     natural: bool
 
     def where(self, place: Place) -> str:
-        """As "at the top of the thick end", "in the middle"."""
+        """As "at the top, towards the thick end", "in the middle", "all along the rim"."""
+        if place.extent in ("rim", "over"):
+            return {"rim": "all along the rim", "over": "all over"}[place.extent]
         row = ROWS[place.row]
-        if self.natural:
-            column = ("left", "left of the middle", "middle", "right of the middle", "right")[place.column]
-            if place.column == 2:
-                return "in the middle" if place.row == 2 else f"at the {row}"
-            return f"at the {column}" if place.row == 2 else f"at the {row}, {column}"
+        if place.extent == "across":
+            return f"across the {row}" if place.row in (1, 2, 3) else f"all along the {row}"
+        if place.extent == "down":
+            return f"all the way down, {self._column(place)}"
         if place.column == 2:
-            return "in the middle" if place.row == 2 else f"at the {row}, half-way along"
+            half_way = "" if self.natural else ", half-way along"
+            return "in the middle" if place.row == 2 else f"at the {row}{half_way}"
+        return self._column(place) if place.row == 2 else f"at the {row}, {self._column(place, short=True)}"
+
+    def _column(self, place: Place, short: bool = False) -> str:
+        """As "at the left", "towards the thick end"; `short` after another place: "left"."""
+        if self.natural:
+            name = ("left", "left of the middle", "middle", "right of the middle", "right")[place.column]
+            return name if short else f"in the {name}" if place.column == 2 else f"at the {name}"
+        if place.column == 2:
+            return "half-way along"
         end = self.ends[0] if place.column < 2 else self.ends[1]
-        of = f"the {end}" if place.column in (0, 4) else f"the side of the {end}"
-        if place.row == 2:
-            return f"at {of}" if place.column in (0, 4) else f"towards the {end}"
-        return f"at the {row} of {of}"
+        return f"at the {end}" if place.column in (0, 4) else f"towards the {end}"
 
 
 def directions(outline: np.ndarray, kind: str, mirrored: np.ndarray, ends: tuple[str, str] | None) -> Directions:

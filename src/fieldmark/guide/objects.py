@@ -178,7 +178,7 @@ def _grabcut(
     marks[rim & (distance < 0.6 * threshold)] = cv2.GC_BGD
     if prior is not None:
         marks[prior < 0.02] = cv2.GC_BGD
-        marks[prior > 0.92] = cv2.GC_FGD
+        marks[prior > 0.7] = cv2.GC_FGD
     sure = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if not sure.any() or sure.all():
         return seed

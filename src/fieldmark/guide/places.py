@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -20,18 +21,25 @@ from fieldmark.guide.vocabulary import TERMS, look
 
 GRID = 5  # places along each direction
 WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is looked at
+SECTORS, ALL_ROUND = 12, 0.66  # directions from the middle, and the share of them that a rim reaches
+RIM, MOST = 0.65, 0.6  # of the way out: where a rim begins; of a region that must lie there
+WIDE = 0.7  # of the object's width or height: what goes on so far has no place on it, only a row or a column
 OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
 
 
 @dataclass(frozen=True)
 class Place:
-    """A square of the frame: its middle in canvas pixels, half its side in body units, row and column of the grid."""
+    """A square of the frame: its middle in canvas pixels, half its side in body units, row and column of the grid.
+
+    extent says that what is there goes on: "across" the object, "down" it, "over" all of it, or along its "rim".
+    """
 
     y: float
     x: float
     half: float
     row: int
     column: int
+    extent: str = ""
 
     def box(self, size: int = CANVAS) -> tuple[int, int, int, int]:
         """(top, bottom, left, right) in canvas pixels, within the canvas; at least one pixel."""
@@ -54,6 +62,11 @@ class Table:
     bodies: np.ndarray
     outline: np.ndarray
     places: tuple[Place, ...]
+
+    @cached_property
+    def average(self) -> np.ndarray:
+        """(terms, CANVAS, CANVAS) what the classes show on average, each counting the same."""
+        return np.mean(list(self.means.values()), axis=0)
 
 
 def grid(outline: np.ndarray) -> tuple[Place, ...]:
@@ -124,7 +137,24 @@ def nearest(plate: np.ndarray, places: Sequence[Place]) -> Place:
     """The place whose middle is nearest to the middle of a region (CANVAS, CANVAS): the one it is named by."""
     weights = np.where(plate > 0.3 * plate.max(), plate, 0)
     y, x = (float((weights * axis).sum() / weights.sum()) for axis in np.indices(plate.shape))
-    return min(places, key=lambda place: (place.y - y) ** 2 + (place.x - x) ** 2)
+    place = min(places, key=lambda place: (place.y - y) ** 2 + (place.x - x) ** 2)
+    return replace(place, extent=_extent(weights, places))
+
+
+def _extent(weights: np.ndarray, places: Sequence[Place]) -> str:
+    """Whether a region goes along the object's rim, across it, down it, or covers it; where the grid tells its size."""
+    middles = np.array([(place.y, place.x) for place in places])
+    low, high = middles.min(axis=0), middles.max(axis=0)
+    middle, half = (low + high) / 2, np.maximum((high - low) * GRID / (GRID - 1) / 2, 1.0)
+    points = (np.argwhere(weights > 0) - middle) / half
+    radius, mass = np.hypot(points[:, 0], points[:, 1]), weights[weights > 0]
+    sector = ((np.arctan2(points[:, 0], points[:, 1]) / (2 * np.pi) + 0.5) * SECTORS).astype(int) % SECTORS
+    reached = len(np.unique(sector[radius > RIM])) / SECTORS
+    hollow = not (radius < RIM / 2).any()
+    if hollow and reached >= ALL_ROUND and mass[radius > RIM].sum() > MOST * mass.sum():
+        return "rim"
+    tall, wide = np.ptp(points, axis=0) / 2 > WIDE
+    return "over" if tall and wide else "across" if wide else "down" if tall else ""
 
 
 def covering(plate: np.ndarray, places: Sequence[Place]) -> np.ndarray:

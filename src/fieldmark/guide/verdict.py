@@ -14,6 +14,7 @@ from fieldmark.guide.regions import Region
 
 LEAST_FIDELITY = 0.70  # the low end of what an observer of the words achieves
 LEAST_GAIN = 0.20  # of that over a random region
+LEAST_OF_REST = 0.5  # of what a random region leaves to gain: large marks are hit by random places, too
 LEAST_SHARE = 0.20  # of the positive evidence in the strongest region, in the median picture
 LEAST_PROVED = 0.6  # of the classes
 LEAST_STABLE = 0.6  # Jaccard over bootstraps
@@ -40,6 +41,16 @@ class Findings:
     elsewhere: float = 0.0
 
     @property
+    def gain(self) -> float:
+        """What the words bring over random places put into words."""
+        return self.described.value - self.described.control
+
+    @property
+    def of_rest(self) -> float:
+        """The same as a share of all that could be gained."""
+        return self.gain / max(1 - self.described.control, 1e-9)
+
+    @property
     def margin(self) -> float:
         """How reducible the network is: 1 at best, below 0 where a guide is refused.
 
@@ -48,7 +59,7 @@ class Findings:
         said = self.described
         return min(
             _above(said.low, LEAST_FIDELITY),
-            _above(said.value - said.control, LEAST_GAIN),
+            max(_above(self.gain, LEAST_GAIN), _above(self.of_rest, LEAST_OF_REST)),
             _above(self.top_share, LEAST_SHARE),
             _above(self.proved, LEAST_PROVED),
             _above(self.stability, LEAST_STABLE),
@@ -74,9 +85,11 @@ def verdict(found: Findings) -> str:
             f"somebody with the words alone agrees with the network on {found.described.value:.0%} of new pictures "
             f"(at least {found.described.low:.0%}; {LEAST_FIDELITY:.0%} is needed)"
         )
-    gain = found.described.value - found.described.control
-    if gain < LEAST_GAIN:
-        reasons.append(f"random places put into words do as well to {gain:.0%} (a gain of {LEAST_GAIN:.0%} is needed)")
+    if found.gain < LEAST_GAIN and found.of_rest < LEAST_OF_REST:
+        reasons.append(
+            f"random places put into words do as well to {found.gain:.0%} (a gain of {LEAST_GAIN:.0%} is needed, or "
+            f"of {LEAST_OF_REST:.0%} of what they leave)"
+        )
     if found.top_share < LEAST_SHARE:
         reasons.append(
             f"the evidence is spread out: the strongest place holds {found.top_share:.0%} of it in the median picture"

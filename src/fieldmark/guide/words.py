@@ -12,10 +12,12 @@ from fieldmark.guide.vocabulary import RELATIONS, TERMS
 COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
-PLAIN = 1.25  # how much better than a colour's name a comparison with the body must be to be preferred
+LEAST = 0.02  # of a word's score: less and there is nothing to say of the place
+PLAIN = 1.35  # how much better than a colour's name a comparison with the body, or a texture, must be to be preferred
+TEXTURES = ("light spots", "dark spots", "fine pattern")
 
 
-_PLAINNESS = np.array([PLAIN if term in RELATIONS or term == "more colourful" else 1.0 for term in TERMS])
+_PLAINNESS = np.array([PLAIN if term in (*RELATIONS, "more colourful", *TEXTURES) else 1.0 for term in TERMS])
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,18 @@ class Word:
 
 
 def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[Word]:
-    """The best words for a region of a class from what the region shows, without any label: amount times log lift."""
+    """The best words for a region of a class from what the region shows, without any label: amount times log lift.
+
+    The lift is over the whole object and over the same place in all pictures, whichever is less: a word says what is
+    special about the place on this object, and about this object at the place.
+    """
     mean = table.means[cls]
     region = plate / max(float(plate.max()), 1e-9)
     amount = (mean * region).sum(axis=(1, 2)) / region.sum()
     outline = table.outline
     usual = (mean * outline).sum(axis=(1, 2)) / outline.sum()
-    lift = np.log((amount + FAINT) / (usual + FAINT))
+    elsewhere = (table.average * region).sum(axis=(1, 2)) / region.sum()
+    lift = np.log((amount + FAINT) / (np.maximum(usual, elsewhere) + FAINT))
     strength = amount * lift
     cover = covering(region, table.places)
     found = []
@@ -47,6 +54,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
         seen = mean[:, top:bottom, left:right]
         within = (seen * region[top:bottom, left:right]).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1e-9)
         score = strength * within / _PLAINNESS
-        found += [Word(int(t), int(place), float(score[t])) for t in np.nonzero(within >= WITHIN)[0]]
+        found += [
+            Word(int(t), int(place), float(score[t])) for t in np.nonzero((within >= WITHIN) & (score >= LEAST))[0]
+        ]
     found.sort(key=lambda word: -word.score)
     return found[:count]

@@ -1,0 +1,76 @@
+"""Words are chosen for what is special about a place, and places are named as people name them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fieldmark.guide.marks import CANVAS
+from fieldmark.guide.naming import Directions
+from fieldmark.guide.places import Table, grid, nearest
+from fieldmark.guide.vocabulary import TERMS
+from fieldmark.guide.words import describe
+
+ROUND = np.hypot(*(np.indices((CANVAS, CANVAS)) - (CANVAS - 1) / 2)) < 30
+NATURAL, TURNED = Directions(("left", "right"), True), Directions(("thick end", "thin end"), False)
+
+
+def _box(top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    plate = np.zeros((CANVAS, CANVAS), np.float32)
+    plate[top:bottom, left:right] = 1
+    return plate
+
+
+def _table(means: dict[int, np.ndarray]) -> Table:
+    places = grid(ROUND.astype(np.float32))
+    nothing = np.zeros((0, len(TERMS)), np.float32)
+    return Table(nothing[..., None], nothing, means, np.zeros((0, 3)), ROUND.astype(np.float32), places)
+
+
+def _mean(**terms: np.ndarray) -> np.ndarray:
+    mean = np.zeros((len(TERMS), CANVAS, CANVAS), np.float32)
+    for name, where in terms.items():
+        mean[TERMS.index(name.replace("_", " "))] = where
+    return mean
+
+
+def test_what_every_class_shows_at_the_place_is_no_word_for_one_of_them() -> None:
+    spot = _box(40, 52, 20, 32)
+    table = _table({0: _mean(red=spot, dark_spots=spot), 1: _mean(red=spot)})
+    assert describe(spot, 0, table)[0].name == "dark spots"
+    assert describe(spot, 1, table) == []
+
+
+def test_what_the_whole_object_shows_is_no_word_for_a_place_on_it() -> None:
+    spot = _box(40, 52, 20, 32)
+    table = _table({0: _mean(red=ROUND, notch=spot), 1: _mean()})
+    assert describe(spot, 0, table)[0].name == "notch"
+
+
+def test_a_colours_name_is_plainer_than_a_texture_or_a_comparison_that_says_a_little_more() -> None:
+    spot = _box(40, 52, 20, 32)
+    table = _table({0: _mean(yellow=0.9 * spot, yellower=spot, light_spots=spot), 1: _mean()})
+    assert describe(spot, 0, table)[0].name == "yellow"
+
+
+RING = np.where(ROUND & ~(np.hypot(*(np.indices((CANVAS, CANVAS)) - (CANVAS - 1) / 2)) < 23), 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("plate", "natural", "turned"),
+    [
+        (_box(44, 52, 44, 52), "in the middle", "in the middle"),
+        (_box(44, 52, 19, 25), "at the left", "at the thick end"),
+        (_box(20, 26, 44, 52), "at the top", "at the top, half-way along"),
+        (_box(20, 26, 30, 38), "at the top, left of the middle", "at the top, towards the thick end"),
+        (_box(20, 28, 19, 77), "all along the top", "all along the top"),
+        (_box(44, 52, 19, 77), "across the middle", "across the middle"),
+        (_box(19, 77, 68, 76), "all the way down, at the right", "all the way down, at the thin end"),
+        (_box(19, 77, 19, 77), "all over", "all over"),
+        (RING, "all along the rim", "all along the rim"),
+    ],
+)
+def test_places_are_named(plate: np.ndarray, natural: str, turned: str) -> None:
+    place = nearest(plate, grid(ROUND.astype(np.float32)))
+    assert NATURAL.where(place) == natural
+    assert TURNED.where(place) == turned
