@@ -45,11 +45,15 @@ class Drawn:
 
 
 def place_right(plate: np.ndarray, drawn: Drawn) -> bool:
-    """Whether the place that a mark is named by is, give or take one, that in which it is drawn."""
+    """Whether the place that a mark is named by is, give or take one, that in which it is drawn.
+
+    One that is said to go on, along the rim or across the object, is right where what is drawn does.
+    """
     places = grid(drawn.outline)
     said = nearest(plate, places)
     true = nearest(to_canvas(drawn.masks.astype(np.float32), drawn.poses, CANVAS).mean(axis=0), places)
-    return abs(said.row - true.row) <= 1 and abs(said.column - true.column) <= 1
+    near = abs(said.row - true.row) <= 1 and abs(said.column - true.column) <= 1
+    return near and said.extent in ("", true.extent)
 
 
 def guide_regions(
