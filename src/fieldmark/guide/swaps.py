@@ -27,6 +27,7 @@ OUTLINE = 0.06  # body units: how far into and around the object its outline rea
 STRONG = 0.5  # of the pictures: what goes by its background so much is not the place to look for others' cues
 TELLS = 0.7  # area under the curve: how well sharpness must tell a class before it is worth a test
 CHANCE = 0.01  # false discoveries among warnings
+KEPT = 512  # pictures without their objects that are kept at a time
 Z = 1.96  # of a 95 % interval
 Edit = Callable[[int, int], np.ndarray]
 
@@ -106,6 +107,8 @@ class Swaps:
         """
         rng = np.random.default_rng((self.seed, cls))
         own, others = self._own(cls, rng), self._others(cls, rng)
+        if min(len(own), len(others)) < 2:
+            return []
         images = self.studio.images
         parts = {int(i): self._outline(int(i)) for i in (*own, *others)}
         mine, theirs = (np.array([sharpness(images[i], parts[int(i)]) for i in rows]) for rows in (own, others))
@@ -151,8 +154,10 @@ class Swaps:
         return _like(images, images[index].astype(np.float32) * weight + other * (1 - weight))
 
     def _ground(self, source: int) -> np.ndarray:
-        """(H, W, c) a picture with its object painted over; made once."""
+        """(H, W, c) a picture with its object painted over; at most KEPT are kept."""
         if source not in self._grounds:
+            if len(self._grounds) >= KEPT:
+                self._grounds.clear()
             around, given = self._around(source), self.studio.images[source]
             self._grounds[source] = self.studio.erased(source, around, "inpaint") if around.any() else given
         return self._grounds[source].astype(np.float32)
