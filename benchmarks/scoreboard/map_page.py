@@ -8,94 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.scoreboard.map_text import FAMILIES, TEXT
 from benchmarks.scoreboard.map_truth import COLUMNS
 from benchmarks.scoreboard.maps import TRUTH, Board
 from benchmarks.scoreboard.nets import record
 from fieldmark.trust import METRICS, Trust
-from fieldmark.trust.statistics import difference, interval, spearman
+from fieldmark.trust.statistics import Interval, difference, interval, spearman
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "birds-maps.md"
 PICTURE = DOCS / "img" / "birds-maps.png"
 DRAWS = 1000
 WIDE, TILE, GAP, LINE = 8, 128, 6, 18
-FAMILIES = {
-    "class activation maps, 8 x 8 cells": "CAM GradCAM GradCAMPlusPlus HiResCAM XGradCAM LayerCAM EigenCAM "
-    "ScoreCAM AblationCAM",
-    "gradients at the image": "Gradients GradientTimesInput GuidedBackprop SmoothGrad SquareGrad VarGrad",
-    "gradients along a path": "IntegratedGradients ExpectedGradients",
-    "relevance": "LRP",
-    "superpixels hidden": "LIME KernelSHAP",
-    "squares or cells hidden": "Occlusion RISE Sobol HSIC",
-    "not of the class, or not of the photograph": "ActivationMaps ActivationMaximisation",
-}
-
-TEXT = """# Maps of sketch birds, against rendered truth
-
-Which of the methods shows what the network goes by? On [sketch birds](birds.md) nobody has to guess: every part of a
-picture can be rendered away, and the network asked again. This page is written by
-`python -m benchmarks.scoreboard.maps` (part of `make scoreboard`).
-
-{setting}
-
-![One bird and its maps]({picture})
-
-*One bird, the rendered truth as a map, and every method at its defaults. Orange is for the class, blue against it; of
-methods without a sign, yellow is strong.*
-
-## The measures
-
-In the manner of FunnyBirds [hesse2023]. All are better when higher.
-
-- **deletion**: each part alone is rendered away. Rank correlation, over the parts of a bird, of the map's sum on the
-  part with the margin that is lost without it (log-odds of the class against all others).
-- **preservation**: only the map's best 1, 2, ... 5 parts are kept, all others are rendered away: how often the class
-  stays.
-- **distractors**: the positive evidence a pixel on parts relied on, as a share of it and that on parts ignored; 0.5
-  does not tell them apart. *Relied on*: without it the class flips, or half of the margin is gone; *ignored*: without
-  it the class stays and the margin moves by less than a tenth. Both by rendering, bird by bird; what is in between
-  counts for neither.
-- **energy**: the share of all positive evidence that lies on parts relied on (with a rim of one pixel).
-- **pointing**: how often the map's highest value lies there.
-
-**Overall** is the mean of the five, each on a scale from the random map (0) to the rendered truth itself drawn as a map
-(1). Intervals are 95 %, by drawing birds anew.
-
-## The ranking
-
-{ranking}
-
-{findings}
-
-| family | overall |
-|---|---|
-{families}
-
-## The five measures
-
-Means over all birds of the {count} networks.
-
-{measures}
-
-## Is the ranking stable?
-
-Rank correlation of the {methods} methods' order between networks; the interval is from drawing the birds of both anew:
-
-{stability}
-
-## What `fieldmark.trust` says of the same birds
-
-`fm.trust` knows nothing of the rendering: it hides cells, shuffles weights and adds noise. It saw {trusted} birds
-of each of the first two networks (maps made anew for {few} of them). Its order against the truth:
-
-{trusts}
-
-And each of its measures alone, as rank correlation of the methods' order by that measure with their order in truth:
-
-{metrics}
-
-{lesson}
-"""
 
 
 def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
@@ -106,6 +30,7 @@ def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
         picture=f"img/{PICTURE.name}",
         ranking=ranking(boards),
         findings=findings(boards),
+        remarks="\n".join(remarks(boards)),
         families="\n".join(families(boards)),
         count=len(boards),
         measures=measures(boards),
@@ -121,7 +46,7 @@ def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
 
 def setting(boards: Sequence[Board]) -> str:
     facts = [board.facts for board in boards]
-    birds = " and ".join(sorted({f"{each['birds']:.0f}" for each in facts}))
+    birds = sum(each["birds"] for each in facts)
     mean = {key: np.mean([each[key] for each in facts]) for key in ("relied", "ignored", "area", "parts")}
     nets = "; ".join(
         f"`{title(each)}` (accuracy {record(each.net)['accuracy']:.3f}, {each.facts['birds']:.0f} birds)"
@@ -130,8 +55,8 @@ def setting(boards: Sequence[Board]) -> str:
     return (
         f"The networks: {nets}. Pictures are 64 x 64. Marks of *other* classes are added to each bird, five in all, "
         f"and a watermark, so that a map has something to leave out; birds are kept that are still called by their "
-        f"class and have a part that is relied on and one that is ignored ({birds} a network: few, hence the "
-        f"intervals). On average, of {mean['parts']:.0f} parts {mean['relied']:.1f} are relied on and "
+        f"class and have a part that is relied on and one that is ignored: {birds:.0f} in all, which is few, hence the "
+        f"intervals. On average, of {mean['parts']:.0f} parts {mean['relied']:.1f} are relied on and "
         f"{mean['ignored']:.1f} ignored; those relied on cover {100 * mean['area']:.0f} % of the picture. Every method "
         f"explains the predicted class at its defaults, none is tuned or shortened; of ActivationMaps, the mean of its "
         f"16 channels is judged."
@@ -195,6 +120,29 @@ def findings(boards: Sequence[Board]) -> str:
         + (f"**no better than it: {words(low)}**." if low else "every method is better than it.")
         + " (Paired by bird, all networks together.)"
     )
+
+
+def remarks(boards: Sequence[Board]) -> list[str]:
+    """What was expected of the methods, and what came of it: paired differences of the overall scale."""
+
+    def less(a: str, b: str) -> Interval:
+        return difference(overall(boards, a), overall(boards, b))
+
+    def energy(name: str) -> float:
+        return float(np.concatenate([board.values[name][:, COLUMNS.index("energy")] for board in boards]).mean())
+
+    return [
+        f"- Gradients along a path against maps of 8 x 8 cells: ExpectedGradients less GradCAM is "
+        f"{less('ExpectedGradients', 'GradCAM')}. Of GradCAM's evidence {energy('GradCAM'):.0%} lies on parts relied "
+        f"on, of ExpectedGradients' {energy('ExpectedGradients'):.0%}: enlarged cells cover the bird, not the mark.",
+        f"- The baseline: ExpectedGradients (flat backgrounds of several levels) less IntegratedGradients (black) is "
+        f"{less('ExpectedGradients', 'IntegratedGradients')}. Against black, a black cap has nothing to gain.",
+        f"- GuidedBackprop less Gradients is {less('GuidedBackprop', 'Gradients')}. This page asks *where*, of "
+        "networks that learned the marks, and marks have edges. Whether a map depends on what was learned is another "
+        "question, which the shuffled weights of `fieldmark.trust` put.",
+        f"- What hides superpixels profits from drawings, where a part has one colour: KernelSHAP less RISE, which "
+        f"hides by a grid, is {less('KernelSHAP', 'RISE')}.",
+    ]
 
 
 def stability(boards: Sequence[Board]) -> str:

@@ -23,7 +23,7 @@ from benchmarks.scoreboard.map_truth import Cases, cases, judged, truth_maps
 from benchmarks.scoreboard.nets import FOLDER, Net, load
 from fieldmark.attribution import Attribution
 from fieldmark.figures.overlay import overlay
-from fieldmark.trust import Trust
+from fieldmark.trust import Trust, trust
 from fieldmark.trust.dummies import DUMMIES, DUMMY_NAMES, RandomMap
 
 NETS = (Net("two"), Net("two", architecture="pooled"), Net("one"), Net("one", architecture="pooled"))
@@ -114,12 +114,13 @@ def kept(net: Net, birds: int = BIRDS) -> Board:
     if not path.exists():
         made = board(net, birds)
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path.with_suffix(".npz"), **made.tiles)
+        tiles: dict[str, Any] = dict(made.tiles)
+        np.savez_compressed(path.with_suffix(".npz"), **tiles)
         values = {name: each.round(6).tolist() for name, each in made.values.items()}
         path.write_text(json.dumps({"values": values, "seconds": made.seconds, "facts": made.facts}))
     found: dict[str, Any] = json.loads(path.read_text())
-    with np.load(path.with_suffix(".npz")) as tiles:
-        shown = {name: tiles[name] for name in tiles.files}
+    with np.load(path.with_suffix(".npz")) as file:
+        shown = {name: file[name] for name in file.files}
     values = {name: np.array(each) for name, each in found["values"].items()}
     return Board(net, values, found["seconds"], found["facts"], shown)
 
@@ -129,7 +130,7 @@ def trusted(net: Net, birds: int = BIRDS) -> Trust:
     path = FOLDER / "maps" / f"{net.name}-{birds}-trust.json"
     if not path.exists():
         images = cases(net, birds).images[:TRUSTED]
-        result = fm.trust(load(net), images, [explainer() for explainer in fm.EXPLAINERS], few=FEW)
+        result = trust(load(net), images, [explainer() for explainer in fm.EXPLAINERS], few=FEW)
         path.parent.mkdir(parents=True, exist_ok=True)
         result.save(path)
         print(f"{net.name}: {result.verdict}", flush=True)
