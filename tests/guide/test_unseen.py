@@ -1,0 +1,67 @@
+"""Guides to drawn things that the guide was not made with: without a head, without a side, without an object."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fieldmark as fm
+from tests.support.unseen import Drawn, draw, trained
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+from fieldmark.guide.frame import Placed, learn_frame
+from fieldmark.guide.pictures import Pictures
+
+
+def placed(family: str) -> tuple[str, Placed, Drawn]:
+    drawn = draw(family, 12, seed=3)
+    pictures = Pictures.of(drawn.images)
+    frame = learn_frame(pictures)
+    return frame.kind, frame.place(pictures), drawn
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), [("mugs", "aligned"), ("beetles", "aligned"), ("cells", "centred"), ("signs", "centred")]
+)
+def test_objects_are_found_and_only_those_with_a_direction_are_turned(family: str, kind: str) -> None:
+    found, there, drawn = placed(family)
+    assert found == kind
+    masks, truth = there.objects.masks, drawn.objects
+    assert np.median((masks & truth).sum(axis=(1, 2)) / (masks | truth).sum(axis=(1, 2))) > 0.9
+
+
+def test_where_there_is_no_object_the_frame_is_the_picture() -> None:
+    found, there, _ = placed("tiles")
+    assert found == "picture"
+    assert there.objects.masks.all()
+
+
+@pytest.fixture(scope="module")
+def mugs() -> tuple[fm.FieldGuide, Drawn]:
+    """A network trained on other mugs, and the guide to it."""
+    drawn = draw("mugs", 28, seed=2)
+    model = trained(draw("mugs", 120, seed=1))
+    return fm.FieldGuide.from_images(fm.Classifier(model, labels=drawn.names), drawn.images), drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "colour", "place"),
+    [("blue rim", "blue", "top"), ("white stripe", "white", "middle"), ("red foot", "red", "bottom")],
+)
+def test_the_words_say_what_was_drawn_and_where(
+    mugs: tuple[fm.FieldGuide, Drawn], name: str, colour: str, place: str
+) -> None:
+    guide, drawn = mugs
+    first = next(mark for mark in guide.marks if mark.classes == (name,))
+    assert first.accepted
+    assert first.terms[0] == colour
+    assert place in first.where
+    truth = np.stack([drawn.truth[example.image] for example in first.examples])
+    shown = np.stack([example.mask for example in first.examples])
+    assert (shown & truth).sum() > 0.8 * truth.sum()
+
+
+def test_the_key_names_mugs_it_never_saw(mugs: tuple[fm.FieldGuide, Drawn]) -> None:
+    others = draw("mugs", 10, seed=7)
+    assert (mugs[0].key.classify(others.images) == others.labels).mean() >= 0.85
