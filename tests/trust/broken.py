@@ -35,7 +35,7 @@ class Broken:
             maps = np.full_like(maps, 0.3)
         elif self.how == "nan":
             maps[..., 0, 0] = np.nan
-        elif self.how == "sometimes nan":
+        elif self.how == "sometimes infinite":
             dark = np.asarray(images).reshape(len(maps), -1).mean(axis=1) < np.median(np.asarray(images))
-            maps[dark, :, 0, 0] = np.nan
+            maps[dark, :, 0, 0] = np.inf
         return dataclasses.replace(made, maps=maps)

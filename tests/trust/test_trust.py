@@ -37,7 +37,7 @@ def found(birds: tuple[fm.Classifier, np.ndarray]) -> Trust:
     before = classifier.model.get_weights()
     real = {"GradCAM": fm.GradCAM(), "Gradients": fm.Gradients(), "GuidedBackprop": fm.GuidedBackprop()}
     seeded = {"SmoothGrad": fm.SmoothGrad(samples=4)}
-    wrong = {how: Broken(inner=fm.Gradients(), how=how) for how in ("nan", "refuses", "sometimes nan")}
+    wrong = {how: Broken(inner=fm.Gradients(), how=how) for how in ("nan", "refuses", "sometimes infinite")}
     result: Trust = fm.trust(classifier, images, {**real, **seeded, **BROKEN, **wrong}, few=8)
     assert all(np.array_equal(a, b) for a, b in zip(before, classifier.model.get_weights(), strict=True))
     return result
@@ -76,10 +76,10 @@ def test_the_opposite_map_has_the_opposite_gap(found: Trust) -> None:
 
 def test_maps_that_are_not_finite_are_left_out_and_it_is_said(found: Trust) -> None:
     n = len(found)
-    measured = np.isfinite(found["sometimes nan"].values["gap"])
+    measured = np.isfinite(found["sometimes infinite"].values["gap"])
     assert 0 < measured.sum() < n
-    assert np.array_equal(measured, np.isfinite(found["sometimes nan"].values["gini"]))
-    assert found["sometimes nan"].notes[0] == f"{n - measured.sum()} of {n} maps are not finite and were left out"
+    assert np.array_equal(measured, np.isfinite(found["sometimes infinite"].values["gini"]))
+    assert found["sometimes infinite"].notes[0] == f"{n - measured.sum()} of {n} maps are not finite and were left out"
     assert found.failed == MADE_WRONG
     assert "nan and refuses gave no map here." in found.verdict
 
@@ -165,9 +165,10 @@ def test_two_classes_and_one_are_said_to_be_so() -> None:
     result = fm.trust(fm.Classifier(two.model), two.images(3), [fm.Gradients()], target=0)
     assert any(note.startswith("two classes: class sensitivity compares with the only other") for note in result.notes)
     assert any("all images are explained as class 0" in note for note in result.notes)
+    assert result["Gradients"].interval("class_sensitivity").n == 3  # against the other class, also if that is the best
     one = functional(activation=None, outputs=1)
     result = fm.trust(fm.Classifier(one.model), one.images(3), [fm.Gradients()])
-    assert any(note.startswith("class sensitivity: not measured") for note in result.notes)
+    assert "one output that is no class: its value stands for a probability; no class sensitivity" in result.notes
     assert result["Gradients"].interval("class_sensitivity").n == 0
 
 

@@ -64,7 +64,10 @@ class Remade:
 
 
 def make(classifier: Classifier, explainer: Any, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Maps (n, h, w) for each image's class. Raises FieldmarkError where the explainer makes anything else."""
+    """Maps (n, h, w) for each image's class, NaN for what is not finite.
+
+    Raises FieldmarkError where the explainer makes anything else.
+    """
     with silent():
         found = explainer(classifier, images, Classes(labels))
     if isinstance(found, list):
@@ -72,7 +75,7 @@ def make(classifier: Classifier, explainer: Any, images: np.ndarray, labels: np.
     maps = np.asarray(found.maps)
     if found.pictures is not None or maps.ndim != 4 or maps.shape[:2] != (len(images), 1):
         raise FieldmarkError("it does not give one map of each image for a class, so there is nothing to compare")
-    return maps[:, 0]
+    return np.where(np.isfinite(maps[:, 0]), maps[:, 0], np.float32(np.nan))
 
 
 def remake(

@@ -81,7 +81,7 @@ class Study:
             classifier=classifier,
             images=job.images,
             labels=labels[:, 0],
-            least=scores.argmin(axis=1) if scores.shape[1] > 1 else None,
+            least=_least_likely(scores, labels[:, 0]) if scores.shape[1] > 1 else None,
             whole=class_values(classifier, scores, labels[:, 0]),
             targets=tuple(row[0] for row in describe(job.target, weights, classifier.labels)),
             asked=job.asked,
@@ -94,10 +94,8 @@ class Study:
         )
 
     def least_few(self) -> np.ndarray | None:
-        """The least likely class of the few images, where that is another class than the one explained."""
-        if self.least is None or (self.least == self.labels)[self.few].any():
-            return None
-        return np.asarray(self.least[self.few])
+        """The least likely class of the few images, or None for models of one class."""
+        return None if self.least is None else np.asarray(self.least[self.few])
 
     def notes(self, cascade: tuple[Stage, ...]) -> tuple[str, ...]:
         """What the whole result rests on."""
@@ -115,10 +113,10 @@ class Study:
                 "two classes: class sensitivity compares with the only other class; maps without signs may "
                 "rightly be the same for both"
             )
-        if self.least_few() is None:
-            found.append("class sensitivity: not measured, since there is no other class than the one explained")
         if not cascade:
             found.append("randomisation: not measured, since the weights of this model cannot be reached")
+        if classes == 1:
+            found.append("one output that is no class: its value stands for a probability; no class sensitivity")
         kinds = len(set(self.labels.tolist()))
         if n > 1 and kinds == 1 and classes > 1:
             found.append(f"all images are explained as {self.targets[0]}: nothing is known of other classes")
@@ -198,6 +196,12 @@ def _eaten(study: Study, chosen: np.ndarray) -> tuple[np.ndarray, dict[str, np.n
     return prepare(images)[1], {fill: prepare(fill_images(images, fill))[1] for fill in FILLS}
 
 
+def _least_likely(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(n,): the class with the lowest score of those that are not explained."""
+    others = np.where(np.arange(scores.shape[1]) == labels[:, None], np.inf, scores)
+    return np.asarray(others.argmin(axis=1))
+
+
 def _superpixels(image: np.ndarray) -> np.ndarray:
     """(h, w) from 0: found on a smaller picture where it is large."""
     height, width = image.shape[:2]
@@ -206,7 +210,7 @@ def _superpixels(image: np.ndarray) -> np.ndarray:
     small = np.moveaxis(resize_maps(np.moveaxis(image, -1, 0), size), 0, -1)
     labels = slic(small, min(SEGMENTS, max(1, size[0] * size[1] // 4)))
     rows, columns = (np.arange(side) * count // side for side, count in zip((height, width), size, strict=True))
-    return labels[rows[:, None], columns[None]]
+    return labels[rows[:, None], columns[None]].astype(np.int16)  # held for all images
 
 
 def chunks(study: Study) -> list[tuple[int, int]]:
