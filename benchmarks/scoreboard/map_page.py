@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.scoreboard.map_text import FAMILIES, TEXT
+from benchmarks.scoreboard.map_text import FAMILIES, TEXT, TRUST
 from benchmarks.scoreboard.map_truth import COLUMNS
 from benchmarks.scoreboard.maps import TRUTH, Board
 from benchmarks.scoreboard.nets import record
@@ -23,9 +23,9 @@ WIDE, TILE, GAP, LINE = 8, 128, 6, 18
 
 
 def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
-    """The whole page, and its picture beside it."""
+    """The whole page, and its picture beside it; `trusts` are of the first networks."""
     sheet(boards[0]).save(PICTURE, optimize=True)
-    return TEXT.format(
+    text = TEXT.format(
         setting=setting(boards),
         picture=f"img/{PICTURE.name}",
         ranking=ranking(boards),
@@ -36,10 +36,14 @@ def page(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
         measures=measures(boards),
         methods=len(boards[0].methods),
         stability=stability(boards),
+    )
+    if not trusts:
+        return text
+    return text + TRUST.format(
+        trusted=words(f"`{title(board)}` ({len(each)})" for board, each in zip(boards, trusts, strict=False)),
+        few=trusts[0].settings["few"],
         trusts=verdicts(boards, trusts),
         metrics=metrics(boards, trusts),
-        trusted=len(trusts[0]),
-        few=trusts[0].settings["few"],
         lesson=lesson(boards, trusts),
     )
 
@@ -168,29 +172,32 @@ def agreement(a: Board, b: Board) -> tuple[float, float, float]:
 
 def verdicts(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
     rows = []
-    for board, trust in zip(boards, trusts, strict=False):
-        truth = board.order()
-        chosen = [place.name for place in trust.places if place.group == "best"]
-        gap = {place.name: place.gap.mean for place in trust.places}
-        names = [name for name in board.methods if name in gap]
-        value = spearman(np.array([gap[name] for name in names]), true(board, names))
+    for board, result in zip(boards, trusts, strict=False):
+        truth, first = board.order(), result.places[0].name
+        chosen = [place.name for place in result.places if place.group == "best"]
         rows.append(
             [
                 title(board),
-                ", ".join(f"{name} ({truth.index(name) + 1})" for name in chosen if name in truth),
-                f"{board.skill(chosen[0]).mean():.2f}, best {board.skill(truth[0]).mean():.2f}",
-                f"{value:.2f}",
+                ", ".join(f"{name} ({truth.index(name) + 1})" for name in chosen) or "none beats every dummy",
+                f"{first} ({truth.index(first) + 1})",
+                f"{board.skill(first).mean():.2f}; {board.skill(truth[0]).mean():.2f}",
+                against_truth(board, result),
             ]
         )
-    return table(
-        [
-            "network",
-            "what trust calls best, ties included (its place in truth)",
-            "overall of the first",
-            "rank correlation",
-        ],
-        rows,
-    )
+    head = "network; what trust calls best, ties included (place in truth); first by faithfulness (place in truth)"
+    shown = table([*head.split("; "), "its overall; the best there is", "rank correlation"], rows)
+    return f"{shown}\n\nIts words on the first:\n\n> {trusts[0].verdict}"
+
+
+def against_truth(board: Board, result: Trust) -> str:
+    """Rank correlation of the methods' order by faithfulness with that by truth; the same birds drawn for both."""
+    names = [place.name for place in result.places]
+    gaps = np.stack([result[name].values["gap"] for name in names])
+    skill = np.stack([board.skill(name) for name in names])
+    drawn = np.random.default_rng(0).integers(0, skill.shape[1], (DRAWS, skill.shape[1]))
+    values = spearman(np.nanmean(gaps[:, drawn], axis=2).T, skill[:, drawn].mean(axis=2).T)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return f"{float(spearman(np.nanmean(gaps, axis=1), skill.mean(axis=1))):.2f} ({low:.2f} to {high:.2f})"
 
 
 def true(board: Board, names: Iterable[str]) -> np.ndarray:
@@ -229,9 +236,9 @@ def lesson(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
         for name, board in zip(firsts, boards, strict=False)
     ]
     return (
-        f"Trust's first choice ({words(dict.fromkeys(firsts))}) is among the first five in truth on {five} of "
-        f"{len(trusts)} networks; following it costs {np.mean(lost):.2f} of the overall scale on average, "
-        f"{max(lost):.2f} at most, against the method that is best in truth there."
+        f"Trust's first method by faithfulness ({words(dict.fromkeys(firsts))}) is among the first five in truth on "
+        f"{five} of {len(trusts)} network{'s' * (len(trusts) > 1)}; following it costs {max(lost):.2f} of the overall "
+        f"scale at most, against the method that is best in truth there."
     )
 
 

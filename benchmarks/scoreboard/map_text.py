@@ -28,10 +28,11 @@ methods without a sign, yellow is strong.*
 
 ## The measures
 
-In the manner of FunnyBirds [hesse2023]. All are better when higher.
+In the manner of FunnyBirds ([hesse2023](references.md#hesse2023)). All are better when higher.
 
 - **deletion**: each part alone is rendered away. Rank correlation, over the parts of a bird, of the map's sum on the
-  part with the margin that is lost without it (log-odds of the class against all others).
+  part with the margin that is lost without it (log-odds of the class against all others). Sums grow with a part's
+  area, which is why the random map isn't at 0.
 - **preservation**: only the map's best 1, 2, ... 5 parts are kept, all others are rendered away: how often the class
   stays.
 - **distractors**: the positive evidence a pixel on parts relied on, as a share of it and that on parts ignored; 0.5
@@ -67,11 +68,13 @@ Means over all birds of the {count} networks.
 Rank correlation of the {methods} methods' order between networks; the interval is from drawing the birds of both anew:
 
 {stability}
+"""
 
+TRUST = """
 ## What `fieldmark.trust` says of the same birds
 
-`fm.trust` knows nothing of the rendering: it hides cells, shuffles weights and adds noise. It saw {trusted} birds
-of each of the first two networks (maps made anew for {few} of them). Its order against the truth:
+`fm.trust` knows nothing of the rendering: it hides cells, shuffles weights and adds noise. It saw the birds of
+{trusted}; maps were made anew for {few} of them. Its order against the truth:
 
 {trusts}
 

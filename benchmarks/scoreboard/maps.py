@@ -28,8 +28,8 @@ from fieldmark.trust.dummies import DUMMIES, DUMMY_NAMES, RandomMap
 
 NETS = (Net("two"), Net("two", architecture="pooled"), Net("one"), Net("one", architecture="pooled"))
 BIRDS = 40
-TRUSTED = 40  # birds of each of the first two networks that go through `fieldmark.trust`, with all methods
-FEW = 6  # of these, whose maps it makes anew for sanity and stability
+TRUSTED = 2  # networks, the first ones, whose birds go through `fieldmark.trust`, too
+FEW = 6  # birds whose maps it makes anew for sanity and stability
 DRAWS = 20  # random maps, of which the mean is taken: the zero of the scale
 TRUTH = "the rendered truth"
 
@@ -126,11 +126,10 @@ def kept(net: Net, birds: int = BIRDS) -> Board:
 
 
 def trusted(net: Net, birds: int = BIRDS) -> Trust:
-    """What `fieldmark.trust` says of the first TRUSTED of these birds, from its file, or found out first."""
+    """What `fieldmark.trust` says of these birds, from its file, or found out first."""
     path = FOLDER / "maps" / f"{net.name}-{birds}-trust.json"
     if not path.exists():
-        images = cases(net, birds).images[:TRUSTED]
-        result = trust(load(net), images, [explainer() for explainer in fm.EXPLAINERS], few=FEW)
+        result = trust(load(net), cases(net, birds).images, [explainer() for explainer in fm.EXPLAINERS], few=FEW)
         path.parent.mkdir(parents=True, exist_ok=True)
         result.save(path)
         print(f"{net.name}: {result.verdict}", flush=True)
@@ -148,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.only:
         from benchmarks.scoreboard.map_page import PAGE, page
 
-        trusts = [trusted(net, options.birds) for net in chosen[:2]]
+        trusts = [trusted(net, options.birds) for net in chosen[:TRUSTED]]
         PAGE.write_text(page(boards, trusts), encoding="utf-8")
         print(PAGE)
 
