@@ -16,7 +16,7 @@ import numpy as np
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.objects import Objects
 from fieldmark.guide.pictures import Pictures
-from fieldmark.guide.pose import UNIT, Poses
+from fieldmark.guide.pose import UNIT, Poses, from_canvas
 from fieldmark.guide.vocabulary import TERMS, look
 
 GRID = 5  # places along each direction
@@ -24,6 +24,7 @@ WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is l
 SECTORS, ALL_ROUND = 12, 0.66  # directions from the middle, and the share of them that a rim reaches
 RIM, MOST = 0.65, 0.6  # of the way out: where a rim begins; of a region that must lie there
 WIDE = 0.7  # of the object's width or height: what goes on so far has no place on it, only a row or a column
+LIKELY = 0.5  # of the objects have a pixel of the frame: it is the object also where its mask has missed it
 OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
 
 
@@ -92,9 +93,9 @@ def tabulate(
     means = {cls: np.zeros((len(TERMS), CANVAS, CANVAS), np.float32) for cls in groups}
 
     def one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        seen = look(pictures.lab[index], objects.masks[index])
+        inside = objects.masks[index] | (from_canvas(outline, poses, index, pictures.shape) > LIKELY)
+        seen = look(pictures.lab[index], inside)
         canvas = warp_terms(seen.terms, poses, index)
-        inside = objects.masks[index]
         whole = seen.terms[inside].mean(axis=0) if inside.any() else seen.terms.mean(axis=(0, 1))
         return _in_boxes(canvas, boxes), whole, canvas, seen.body
 
