@@ -14,6 +14,7 @@ from benchmarks.scoreboard.maps import TRUTH, Board
 from benchmarks.scoreboard.nets import record
 from fieldmark.trust import METRICS, Trust
 from fieldmark.trust.statistics import Interval, difference, interval, spearman
+from fieldmark.trust.verdict import outlives
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "birds-maps.md"
@@ -223,8 +224,8 @@ def by_metric(boards: Sequence[Board], trusts: Sequence[Trust]) -> dict[str, lis
 def metrics(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
     names = {metric.key: f"{metric.name}, {metric.better} is better" for metric in METRICS}
     found = sorted(by_metric(boards, trusts).items(), key=lambda each: -float(np.nanmean(each[1])))
-    rows = [[names[key], f"{np.nanmean(row):.2f}", *(f"{value:.2f}" for value in row)] for key, row in found]
-    return table(["measure of trust", "mean", *(title(board) for board in boards[: len(trusts)])], rows)
+    rows = [[names[key], *(f"{value:.2f}" for value in row)] for key, row in found if key != "seconds"]
+    return table(["measure of trust", *(title(board) for board in boards[: len(trusts)])], rows)
 
 
 def lesson(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
@@ -235,11 +236,22 @@ def lesson(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
         board.skill(board.order()[0]).mean() - board.skill(name).mean()
         for name, board in zip(firsts, boards, strict=False)
     ]
+    warned = {
+        f"{each.name} ({board.order().index(each.name) + 1})": None
+        for board, result in zip(boards, trusts, strict=False)
+        for each in result.methods
+        if outlives(each)
+    }
+    said = (
+        f"Of {words(warned)} trust warns because much of the map stays when the weights are shuffled (in brackets the "
+        "place in truth): maps that are right here for a network that learned the marks may say little of whether it "
+        "did. The two questions are apart, and so are the answers."
+    )
     return (
         f"Trust's first method by faithfulness ({words(dict.fromkeys(firsts))}) is among the first five in truth on "
         f"{five} of {len(trusts)} network{'s' * (len(trusts) > 1)}; following it costs {max(lost):.2f} of the overall "
-        f"scale at most, against the method that is best in truth there."
-    )
+        f"scale at most, against the method that is best in truth there. {said if warned else ''}"
+    ).rstrip()
 
 
 def words(names: Iterable[str]) -> str:
