@@ -34,6 +34,10 @@ class Bench:
     tested: dict[int, np.ndarray]
     rng: np.random.Generator
 
+    @cached_property
+    def _shown(self) -> dict[tuple[int, int], float]:
+        return {}
+
     @property
     def studio(self) -> Studio:
         return self.areas.studio
@@ -99,15 +103,21 @@ class Bench:
         return int(sure[(UNLIKE * apart + ASTRAY * astray).argmin()])
 
     def stranger(self, cls: int, index: int) -> int | None:
-        """Any picture that is neither of the class nor of the class of picture `index`."""
+        """Any picture that is neither of the class nor, where there are more than two, of the class of `index`."""
         pool = self.others(cls, int(self.said.predicted[index]))
+        if len(pool) == 0:
+            pool = self.others(cls)
+            pool = pool[pool != index]
         return int(self.rng.choice(pool)) if len(pool) else None
 
     def shows(self, mark: Candidate, index: int) -> float:
         """How much of the mark's place has the mark's colour, or sticks out of the object: 0 to 1."""
-        place = self.studio.place(mark.plate, index, 0.5)
-        there = alike(self.studio, mark, index) | sticking_out(self.studio, index)
-        return float(there[place].mean()) if place.any() else 0.0
+        key = (id(mark), index)
+        if key not in self._shown:
+            place = self.studio.place(mark.plate, index, 0.5)
+            there = alike(self.studio, mark, index) | sticking_out(self.studio, index)
+            self._shown[key] = float(there[place].mean()) if place.any() else 0.0
+        return self._shown[key]
 
     def _donor(self, index: int, cls: int, marks: Sequence[Candidate]) -> int | None:
         pool = self.others(cls)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fieldmark.guide.bench import Bench
 from fieldmark.guide.chance import benjamini_hochberg, sign_flip
+from fieldmark.guide.evidence import margins
 from fieldmark.guide.marks import Candidate
 from fieldmark.progress import track
 
 LOGITS = 0.5  # an effect below this above twice the control's is none
 MATTERS = 0.3  # of the margin that a mark must take with it, or of the pictures that must be called otherwise
+FEW = 8  # pictures without the mark: with fewer, all of the others are taken
+DECIDES = (
+    0.5  # of the pictures: a mark with so many flips needs no other proof; with fewer it must bring its class, too
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Effect:
                          and all marks of this class put in; and when the same places of another class's are put in
     added, add_control   the same of this mark alone, without erasing
     lost                 the drop beyond the control's, as a share of the margin that there was
+    gain                 median rise of the class's margin in others that get the mark, beyond the control's, in logits
     """
 
     n: int
@@ -41,11 +47,12 @@ class Effect:
     added: float
     add_control: float
     lost: float = 0.0
+    gain: float = 0.0
 
 
 def examine(bench: Bench) -> list[Effect]:
     """The effects of the bench's marks, in their order."""
-    swaps = {cls: transplanted(bench, cls, None) for cls in sorted({mark.cls for mark in bench.marks})}
+    swaps = {cls: transplanted(bench, cls) for cls in sorted({mark.cls for mark in bench.marks})}
     return [effect_of(bench, mark, swaps[mark.cls]) for mark in track(bench.marks, label="Proof")]
 
 
@@ -56,6 +63,7 @@ def accepted(effects: Sequence[Effect]) -> np.ndarray:
         e.drop > 2 * max(e.control_drop, 0) + LOGITS
         and e.fills_agree
         and max(e.lost, e.flips - e.control_flips) >= MATTERS
+        and (e.flips - e.control_flips >= DECIDES or e.gain > LOGITS)
         for e in effects
     ]
     return benjamini_hochberg(p) & np.array(large, bool)
@@ -67,7 +75,7 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
     drops, named = bench.erased(own, regions, mark.cls, [mark])
     moved, moved_flips = bench.controls(own, regions, mark.cls)
     typical = np.median(drops, axis=0)
-    added, add_control = transplanted(bench, mark.cls, mark)
+    added, add_control, gain = put_on_others(bench, mark)
     return Effect(
         n=len(own),
         drop=mean(typical),
@@ -81,38 +89,62 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
         added=added,
         add_control=add_control,
         lost=mean(typical - moved) / max(mean(bench.said.margins[own]), 1e-6),
+        gain=gain,
     )
 
 
-def transplanted(bench: Bench, cls: int, mark: Candidate | None) -> tuple[float, float]:
-    """Shares of other classes' pictures called the class: with its mark put in, and with the same place of strangers'.
+def transplanted(bench: Bench, cls: int) -> tuple[float, float]:
+    """Shares of other classes' pictures called the class when what speaks for their own is erased and its marks put in.
 
-    Without a mark: all of the class's marks are put in, and what speaks for the pictures' own class is erased first.
+    The second: when the same places of strangers' are put in.
     """
-    edits, controls = [], []
-    wanted = bench.of(cls) if mark is None else [mark]
+    bases = {}
     for i in bench.some(bench.others(cls)):
-        source, stranger = bench.source(cls, int(i)), bench.stranger(cls, int(i))
-        if source is None:
+        own = bench.areas.union(bench.of(int(bench.said.predicted[i])), int(i))
+        bases[int(i)] = bench.studio.erased(int(i), own, "inpaint")
+    edits, controls = _with_marks(bench, cls, bench.of(cls), bases)
+    return tuple(mean(_named(bench, some) == cls) for some in (edits, controls))  # type: ignore[return-value]
+
+
+def put_on_others(bench: Bench, mark: Candidate) -> tuple[float, float, float]:
+    """Shares of others called the mark's class when it alone is put on them, and strangers' same place; the gain."""
+    own = bench.tested.get(mark.cls, np.zeros(0, int))
+    if len(own) == 0:
+        return 0.0, 0.0, 0.0
+    shown = float(np.median([bench.shows(mark, int(i)) for i in own]))
+    others = bench.others(mark.cls)
+    lacking = [i for i in others if bench.shows(mark, int(i)) < 0.5 * shown]
+    rows = bench.some(np.array(lacking, int) if len(lacking) >= FEW else others)
+    edits, controls = _with_marks(bench, mark.cls, [mark], {int(i): None for i in rows})
+    if not edits or not controls:
+        return 0.0, 0.0, 0.0
+    after, moved = bench.scores(edits), bench.scores(controls)
+    cls = np.full(len(after), mark.cls)
+    gain = float(np.median(margins(after, cls) - margins(moved, cls)))
+    return mean(after.argmax(axis=1) == mark.cls), mean(moved.argmax(axis=1) == mark.cls), gain
+
+
+def _with_marks(
+    bench: Bench, cls: int, marks: Sequence[Candidate], bases: Mapping[int, np.ndarray | None]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers."""
+    edits, controls = [], []
+    for i, base in bases.items():
+        source, stranger = bench.source(cls, i), bench.stranger(cls, i)
+        if source is None or stranger is None:
             continue
-        base = None
-        if mark is None:
-            own = bench.areas.union(bench.of(int(bench.said.predicted[i])), int(i))
-            base = bench.studio.erased(int(i), own, "inpaint")
-            area = bench.areas.union(wanted, source)
-        else:
-            area = bench.areas.of(mark, source)
-        region = bench.studio.carried(area, source, int(i))
-        for each in wanted:
-            region = region | bench.areas.place(each, int(i))
-        edits.append(bench.studio.with_part_of(int(i), source, region, base, area))
-        if stranger is not None:
-            controls.append(bench.studio.with_part_of(int(i), stranger, region, base))
-    return _share(bench, edits, cls), _share(bench, controls, cls)
+        alone = len(marks) == 1 and base is None
+        area = bench.areas.of(marks[0], source) if alone else bench.areas.union(marks, source)
+        region = bench.studio.carried(area, source, i)
+        for mark in marks:
+            region = region | bench.areas.place(mark, i)
+        edits.append(bench.studio.with_part_of(i, source, region, base, area))
+        controls.append(bench.studio.with_part_of(i, stranger, region, base))
+    return edits, controls
 
 
-def _share(bench: Bench, edits: Sequence[np.ndarray], cls: int) -> float:
-    return mean(bench.scores(edits).argmax(axis=1) == cls) if len(edits) else 0.0
+def _named(bench: Bench, edits: Sequence[np.ndarray]) -> np.ndarray:
+    return bench.scores(edits).argmax(axis=1) if len(edits) else np.zeros(0, int)
 
 
 def mean(values: np.ndarray) -> float:

@@ -14,9 +14,10 @@ from fieldmark.classifier.sizes import check_file_channels, image_shape
 from fieldmark.guide.duration import announcement
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.making import Making
-from fieldmark.guide.mark import Fidelity, Key, Mark, Picture
+from fieldmark.guide.mark import Fidelity, Key, Lack, Mark, Picture
 from fieldmark.guide.pictures import require_visible, working_size
 from fieldmark.guide.split import copies, split_by_prediction
+from fieldmark.guide.together import Default, Together
 from fieldmark.guide.verdict import REDUCIBLE, Findings, remains
 from fieldmark.images import check_images, find_images, read_images
 from fieldmark.progress import tell
@@ -35,6 +36,9 @@ class FieldGuide:
     plates     class name to its mean picture (CANVAS, CANVAS, 3) uint8 in that frame
     pictures   hold-out images by index: all of `parted`, where key and network disagree, and some of every class
     findings   the numbers that the verdict rests on; None where there are no marks
+    together   class name to what erasing all its proved marks at once does
+    default    the class that most pictures of the others become without their marks, if one does: known by having none
+    lacking    class name to the marks of others whose absence the network looks for in it
     confusions how often the key calls what the network calls one class another: network -> key -> pictures
     """
 
@@ -50,6 +54,9 @@ class FieldGuide:
     parted: tuple[int, ...] = ()
     confusions: dict[str, dict[str, int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    together: dict[str, Together] = field(default_factory=dict)
+    default: Default | None = None
+    lacking: dict[str, tuple[Lack, ...]] = field(default_factory=dict)
     findings: Findings | None = None
 
     @property

@@ -10,20 +10,19 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
-from fieldmark.guide.areas import Areas, by_picture
-from fieldmark.guide.bench import EXAMPLES, Bench, choose_tested
-from fieldmark.guide.causes import accepted, examine
+from fieldmark.guide.bench import EXAMPLES, Bench
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, Placed, learn_frame
 from fieldmark.guide.key import Node, answers
-from fieldmark.guide.mark import Example, Fidelity, Key, Mark, question
+from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
 from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, numbers, observe
 from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
+from fieldmark.guide.proving import Proof, prove
 from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
@@ -32,7 +31,6 @@ from fieldmark.guide.words import Word, describe
 
 if TYPE_CHECKING:
     from fieldmark.guide.guide import FieldGuide
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +95,9 @@ class Making:
         labels, predicted, discover = tuple(self.classifier.labels), self.said.predicted, self.split.discover
         frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
         pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
-        candidates = find_marks(regions, predicted, placed.poses, table.bodies)
-        words = described(candidates, table)
-        kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
+        first = find_marks(regions, predicted, placed.poses, table.bodies)
+        words = described(first, table)
+        kept = [(candidate, word) for candidate, word in zip(first, words, strict=True) if word is not None]
         share = top_share(regions, discover)
         base: dict[str, Any] = {
             "classes": labels,
@@ -113,17 +111,19 @@ class Making:
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
             return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
         candidates, chosen = [candidate for candidate, _ in kept], [word for _, word in kept]
+        proof = prove(self.classifier, studio, self.said, candidates, self.split.hold_out, self.seed)
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
-        marks = self._marks(studio, table, candidates, chosen, facing)
+        marks = self._marks(studio, table, candidates, chosen, facing, proof)
         fidelity, tree, says = self._fidelity(candidates, chosen, table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
         where = [facing.where(nearest(mark.plate, table.places)) for mark in candidates]
         asked = tuple(question(word, place) for word, place in zip(chosen, where, strict=True))
         key = Key(labels, tree, tuple(chosen), asked, frame, shared, self.images.shape[1:])
-        steady = stability(regions, candidates, predicted, placed.poses, table.bodies, seed=self.seed)
-        warned = (*suspects.sentences, *astray(marks, candidates, studio), *self.left_out)
+        steady = stability(regions, first, predicted, placed.poses, table.bodies, seed=self.seed)
+        warned = (*suspects.sentences, *astray(marks, candidates, studio, suspects), *self.left_out)
         marks += suspects.marks
-        proved = len({m.classes[0] for m in marks if m.accepted}) / max(len(groups), 1)
+        beside = {labels.index(mark.classes[0]) for mark in suspects.marks}
+        proved = len(proof.proved() | beside) / max(len(groups), 1)
         found = Findings(fidelity.described, share, proved, steady, suspects.elsewhere)
         ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
         return cls(
@@ -136,6 +136,9 @@ class Making:
             pictures=keep_pictures(pictures, self.said, self.split.hold_out, says, labels, ordered),
             parted=tuple(int(i) for i in parted),
             confusions=confusions(predicted[self.split.hold_out], says, labels),
+            together={labels[cls]: each for cls, each in proof.together.items()},
+            default=proof.default,
+            lacking=_lacking(proof, candidates, marks, labels),
             **base,
         )
 
@@ -155,12 +158,11 @@ class Making:
         candidates: Sequence[Candidate],
         words: Sequence[Word],
         facing: Directions,
+        proof: Proof,
     ) -> list[Mark]:
-        bench = self._bench(studio, candidates)
-        effects = examine(bench)
         labels = self.classifier.labels
         found = []
-        for mark, word, effect, good in zip(candidates, words, effects, accepted(effects), strict=True):
+        for mark, word, effect, good in zip(candidates, words, proof.effects, proof.accepted, strict=True):
             terms = _terms(mark, word, table)
             where = facing.where(nearest(mark.plate, table.places))
             found.append(
@@ -177,16 +179,10 @@ class Making:
                     share=mark.share,
                     inside=_inside(mark, studio),
                     plate=mark.plate,
-                    examples=self._examples(mark, bench),
+                    examples=self._examples(mark, proof.bench),
                 )
             )
         return found
-
-    def _bench(self, studio: Studio, candidates: Sequence[Candidate]) -> Bench:
-        tested = choose_tested(self.split.hold_out, self.said, self.seed)
-        areas = Areas(studio, by_picture(self._regions(studio, np.concatenate(list(tested.values())))))
-        rng = np.random.default_rng(self.seed)
-        return Bench(self.classifier, areas, self.said, tuple(candidates), tested, rng)
 
     def _examples(self, mark: Candidate, bench: Bench) -> tuple[Example, ...]:
         """The hold-out pictures of the class of which the network is surest, with the mark's region."""
@@ -208,6 +204,17 @@ class Making:
         rival = controlled(marks, table, self.split, predicted, count, search=True, seed=self.seed)
         says = answers(tree, numbers(words, table)[self.split.hold_out])
         return Fidelity(agreement(value, n, control), agreement(best, n, rival)), tree, says
+
+
+def _lacking(
+    proof: Proof, candidates: Sequence[Candidate], marks: Sequence[Mark], labels: Sequence[str]
+) -> dict[str, tuple[Lack, ...]]:
+    said = {id(candidate): mark.words for candidate, mark in zip(candidates, marks, strict=False)}
+    found: dict[str, tuple[Lack, ...]] = {}
+    for each in proof.absences:
+        lack = Lack(said[id(each.mark)], labels[each.mark.cls], each.effect)
+        found[labels[each.cls]] = (*found.get(labels[each.cls], ()), lack)
+    return found
 
 
 def _some(pictures: Pictures, rows: np.ndarray) -> Pictures:

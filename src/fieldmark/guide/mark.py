@@ -70,6 +70,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """A mark of another class that a class must not have: in words, whose it is, and what putting it in does."""
+
+    words: str
+    of: str
+    proof: Effect
+
+
+@dataclass(frozen=True)
 class Fidelity:
     """How often somebody with words agrees with the network on new pictures.
 

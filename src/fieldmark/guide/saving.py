@@ -16,8 +16,9 @@ from fieldmark.errors import FieldmarkError
 from fieldmark.guide.causes import Effect
 from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node
-from fieldmark.guide.mark import Example, Fidelity, Key, Mark, Picture
+from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, Picture
 from fieldmark.guide.observer import Agreement
+from fieldmark.guide.together import Default, Together
 from fieldmark.guide.verdict import Findings
 from fieldmark.guide.words import Word
 
@@ -73,6 +74,12 @@ def load(path: Path) -> FieldGuide:
             },
             counts={str(name): int(n) for name, n in found["counts"].items()},
             findings=_findings(found.get("findings")),
+            together={str(name): _together(each) for name, each in found.get("together", {}).items()},
+            lacking={
+                str(name): tuple(Lack(str(e["words"]), str(e["of"]), Effect(**e["proof"])) for e in each)
+                for name, each in found.get("lacking", {}).items()
+            },
+            default=None if found.get("default") is None else Default(**found["default"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error, RecursionError) as error:
         raise FieldmarkError(f"{path}: damaged: expected a guide that fieldmark saved ({error})") from error
@@ -122,6 +129,10 @@ def _findings(found: dict[str, Any] | None) -> Findings | None:
     return Findings(**{**found, "described": Agreement(**found["described"])})
 
 
+def _together(found: dict[str, Any]) -> Together:
+    return Together(**{**found, "called": tuple(float(share) for share in found["called"])})
+
+
 def _picture(found: dict[str, Any]) -> Picture:
     jpeg = base64.b64decode(found["jpeg"], validate=True)
     return Picture(int(found["image"]), jpeg, str(found["network"]), str(found["key"]))
@@ -147,7 +158,7 @@ def _key(found: dict[str, Any] | None) -> Key | None:
         tree=_node(found["tree"]),
         words=tuple(Word(**word) for word in found["words"]),
         asked=tuple(found["asked"]),
-        frame=Frame(str(frame["kind"]), str(frame["reason"]), template),
+        frame=Frame(str(frame["kind"]), str(frame["reason"]), template, bool(frame.get("any_way", False))),
         outline=_array(found["outline"]),
         shape=tuple(int(size) for size in found["shape"]),
     )

@@ -32,6 +32,29 @@ def page(guide: FieldGuide) -> str:
                     f"(elsewhere {mark.proof.control_flips:.0%}), {mark.effect:+.1f} logits ({mark.control:+.1f}); "
                     f"put on others: {mark.proof.swapped:.0%} called so ({mark.proof.swap_control:.0%})"
                 )
+        for lack in guide.lacking.get(name, ()):
+            lines.append(
+                f"  without what {lack.of} has: {lack.words}\n    put in: {lack.proof.flips:.0%} called something else "
+                f"(the same place of its own kind: {lack.proof.control_flips:.0%})"
+            )
+        if name in guide.together:
+            all_of_it = guide.together[name]
+            lines.append(
+                f"  all its proved marks erased: {all_of_it.flips:.0%} called something else "
+                f"(elsewhere {all_of_it.control_flips:.0%})"
+            )
+    if guide.default is not None:
+        lines += ["", left_over(guide)]
     if guide.key is not None:
         lines += ["", "Key", guide.key.text()]
     return "\n".join(lines)
+
+
+def left_over(guide: FieldGuide) -> str:
+    """The class that is known by having no mark, in words; nothing where there is none."""
+    if guide.default is None:
+        return ""
+    return (
+        f"{guide.classes[guide.default.cls]} is what has none of the others' marks: without theirs, "
+        f"{guide.default.share:.0%} of {guide.default.n} pictures of other classes are called so"
+    )

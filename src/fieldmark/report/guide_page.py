@@ -16,6 +16,7 @@ from PIL import Image
 import fieldmark
 from fieldmark.guide import FieldGuide
 from fieldmark.guide.mark import Mark, Picture
+from fieldmark.guide.text import left_over
 from fieldmark.report.html import _asset, _digest, templates, write_atomically
 
 CROPS = 4  # pictures of a mark on its plate
@@ -50,6 +51,9 @@ def plate(guide: FieldGuide, name: str) -> dict[str, Any]:
         "marks": [described(guide, mark) for mark in marks],
         "right": row.get(name, 0) / total if total else None,
         "alike": alike(guide, name),
+        "lacking": guide.lacking.get(name, ()),
+        "together": guide.together.get(name),
+        "left_over": left_over(guide) if guide.default and guide.classes[guide.default.cls] == name else "",
     }
 
 

@@ -1,0 +1,70 @@
+"""All that is proved of a network's marks: one by one, all of a class at once, and by what a class must not have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fieldmark.classifier import Classifier
+from fieldmark.guide.absence import Absence, absences
+from fieldmark.guide.areas import Areas, by_picture
+from fieldmark.guide.bench import Bench, choose_tested
+from fieldmark.guide.causes import Effect, accepted, examine
+from fieldmark.guide.edits import Studio
+from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.marks import Candidate
+from fieldmark.guide.regions import Region, find_regions
+from fieldmark.guide.together import Default, Together, default_of, erase_together
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Of each mark its effect and whether it is accepted; the absences that are; of each class the joint erase."""
+
+    bench: Bench
+    effects: tuple[Effect, ...]
+    accepted: np.ndarray
+    absences: tuple[Absence, ...]
+    together: dict[int, Together]
+    default: Default | None
+
+    def proved(self) -> set[int]:
+        """The classes with a proved mark, and the one that is left without marks."""
+        found = {mark.cls for mark, good in zip(self.bench.marks, self.accepted, strict=True) if good}
+        return found | {each.cls for each in self.absences} | ({self.default.cls} if self.default else set())
+
+
+def prove(
+    classifier: Classifier, studio: Studio, said: Said, marks: Sequence[Candidate], hold_out: np.ndarray, seed: int
+) -> Proof:
+    """Everything by pictures of the hold-out that nothing was learned from."""
+    tested = choose_tested(hold_out, said, seed)
+    rows = np.concatenate([*tested.values(), np.zeros(0, int)]).astype(int)
+    areas = Areas(studio, by_picture(_regions(classifier, studio, said, rows)))
+    bench = Bench(classifier, areas, said, tuple(marks), tested, np.random.default_rng(seed))
+    effects = examine(bench)
+    good = accepted(effects)
+    missing = absences(bench, marks, good)
+    without = accepted([each.effect for each in missing])
+    together = erase_together(bench, [mark for mark, fine in zip(marks, good, strict=True) if fine])
+    return Proof(
+        bench=bench,
+        effects=tuple(effects),
+        accepted=good,
+        absences=tuple(each for each, fine in zip(missing, without, strict=True) if fine),
+        together=together,
+        default=default_of(together),
+    )
+
+
+def _regions(classifier: Classifier, studio: Studio, said: Said, rows: np.ndarray) -> list[Region]:
+    """The regions of the evidence in the tested pictures, for the classes that they are called."""
+    asked = Said(said.scores[rows], said.predicted[rows], said.margins[rows])
+    maps = evidence(classifier, studio.images[rows], asked, studio.pictures.shape)
+    units = studio.placed.objects.units
+    found: list[Region] = []
+    for values, i in zip(maps, rows, strict=True):
+        found += find_regions(int(i), values, studio.pictures.lab[i], studio.bodies[i], float(units[i]))
+    return found

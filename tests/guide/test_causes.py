@@ -1,0 +1,136 @@
+"""What erasing and putting in proves, on boxes and a network whose rule is written down here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import uniform_filter
+
+from tests.guide.drawn import NAMES, boxes
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+from fieldmark.guide.absence import lacks, put_in
+from fieldmark.guide.areas import Areas
+from fieldmark.guide.bench import Bench, choose_tested
+from fieldmark.guide.causes import accepted, effect_of, put_on_others, transplanted
+from fieldmark.guide.edits import Studio
+from fieldmark.guide.evidence import Said
+from fieldmark.guide.making import Seen
+from fieldmark.guide.marks import Candidate, find_marks
+from fieldmark.guide.regions import Region
+from fieldmark.guide.together import default_of, erase_together
+
+pytestmark = pytest.mark.no_framework
+RED, BLUE, YELLOW, PLAIN = range(4)
+COLOURS = np.array([[1, -1, -0.5], [-1, -0.3, 1], [0.5, 0.5, -1]])  # what each patch is in red, green and blue
+
+
+@dataclass(frozen=True)
+class Scores:
+    scores: np.ndarray
+
+
+class ByColour:
+    """Calls a picture by the patch that it shows anywhere, and plain where there is none; no framework is needed."""
+
+    labels = NAMES
+
+    def predict(self, images: np.ndarray) -> Scores:
+        soft = uniform_filter(images.astype(np.float32) / 255, (0, 3, 3, 0))
+        seen = np.maximum(soft @ COLOURS.T - (0.1, 0.1, 0.25), 0).max(axis=(1, 2))
+        return Scores(np.column_stack([32 * seen, np.full(len(images), 4.0)]))
+
+
+def patch_of(studio: Studio, index: int) -> np.ndarray:
+    colour = np.linalg.norm(studio.pictures.lab[index][..., 1:] - studio.bodies[index][1:], axis=-1)
+    return (colour > 35) & studio.placed.objects.masks[index]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    """Marks at the patches of half of the pictures, ready to be tested on the other half."""
+    network = ByColour()
+    images = boxes(per_class=24)[0]
+    said = Said.by(network, images)
+    half = np.arange(len(images)) < len(images) // 2
+    discover, hold_out = np.nonzero(half)[0], np.nonzero(~half)[0]
+    seen = Seen.of(images, discover)
+    bodies = np.stack(
+        [np.median(lab[mask], axis=0) for lab, mask in zip(seen.pictures.lab, seen.placed.objects.masks, strict=True)]
+    )
+    studio = Studio(images, seen.pictures, seen.placed, bodies)
+    patches = {int(i): patch_of(studio, i) for i in discover if said.predicted[i] != PLAIN}
+    regions = [Region(i, mask, 0.9, np.median(studio.pictures.lab[i][mask], axis=0)) for i, mask in patches.items()]
+    marks = find_marks(regions, said.predicted, seen.placed.poses, bodies)
+    tested = choose_tested(hold_out, said, 0)
+    return Bench(network, Areas(studio), said, tuple(marks), tested, np.random.default_rng(0))
+
+
+def best(bench: Bench, cls: int) -> Candidate:
+    return bench.of(cls)[0]
+
+
+def test_a_patch_is_erased_whole(bench: Bench) -> None:
+    for cls in (RED, BLUE, YELLOW):
+        for i in bench.tested[cls]:
+            area, patch = bench.areas.of(best(bench, cls), int(i)), patch_of(bench.studio, i)
+            assert (patch & area).sum() > 0.95 * patch.sum()
+            assert area.sum() < 3 * patch.sum()
+
+
+def test_what_decides_is_accepted_and_what_does_not_is_not(bench: Bench) -> None:
+    mark = best(bench, RED)
+    found = effect_of(bench, mark, (1.0, 0.0))
+    assert found.flips - found.control_flips > 0.8
+    assert found.gain > 5
+    elsewhere = replace(mark, plate=np.roll(mark.plate, 30, axis=1), regions=(), colour=mark.colour * 0)
+    nothing = effect_of(bench, elsewhere, (0.0, 0.0))
+    assert abs(nothing.lost) < 0.1
+    assert accepted([found, nothing]).tolist() == [True, False]
+
+
+def test_a_small_loss_counts_only_with_a_gain_elsewhere(bench: Bench) -> None:
+    strong = effect_of(bench, best(bench, BLUE), (1.0, 0.0))
+    half = replace(strong, flips=0.1, control_flips=0.0, lost=0.4)
+    weak = replace(half, lost=0.1)
+    assert accepted([half, replace(half, gain=0.0), weak]).tolist() == [True, False, False]
+
+
+def test_the_donor_of_a_fill_does_not_show_the_mark(bench: Bench) -> None:
+    mark = best(bench, YELLOW)
+    for i in bench.tested[YELLOW]:
+        donor = bench._donor(int(i), YELLOW, [mark])
+        assert bench.said.predicted[donor] != YELLOW
+        assert bench.shows(mark, donor) < 0.2 < bench.shows(mark, int(i))
+
+
+def test_marks_put_on_others_make_them_the_class(bench: Bench) -> None:
+    swapped, control = transplanted(bench, BLUE)
+    assert swapped > 0.9
+    assert control < 0.1
+    added, add_control, gain = put_on_others(bench, best(bench, BLUE))
+    assert added > add_control + 0.3
+    assert gain > 5
+
+
+def test_the_class_without_a_patch_is_the_default(bench: Bench) -> None:
+    together = erase_together(bench, [best(bench, cls) for cls in (RED, BLUE, YELLOW)])
+    assert all(each.flips > 0.8 and each.lost > 0.8 for each in together.values())
+    default = default_of(together)
+    assert default is not None
+    assert default.cls == PLAIN
+    assert default.share > 0.8
+    assert default_of({RED: together[RED]}) is None  # one class is not enough to say so
+
+
+def test_a_class_must_not_have_the_marks_of_others(bench: Bench) -> None:
+    red = best(bench, RED)
+    assert lacks(bench, PLAIN, red)
+    assert not lacks(bench, RED, red)
+    found = put_in(bench, PLAIN, red)
+    assert found.flips > 0.8
+    assert found.control_flips < 0.1
+    assert accepted([found]).tolist() == [True]
