@@ -65,7 +65,7 @@ def test_maps_of_other_settings_are_not_taken(classifier: fm.Classifier, images:
     run = HidingRun(tmp_path / "kept", Options(shard_size=3))
     trust(classifier, images[:3], METHODS, **FEWER, hiding=run)
     with pytest.raises(fm.FieldmarkError, match=r"kept holds a run with other settings: job\.maps was"):
-        trust(classifier, images[:3], METHODS | {"gradients": fm.SmoothGrad(samples=2)}, **FEWER, hiding=run)
+        trust(classifier, images[:3], METHODS | {"gradients": fm.GradientTimesInput()}, **FEWER, hiding=run)
 
 
 def test_the_command_keeps_its_work(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import sys
@@ -145,6 +146,7 @@ class OneBatch(Classifier):
     def of(cls, classifier: Classifier, device: str | None = None) -> OneBatch:
         view = cls.__new__(cls)
         view.__dict__.update(classifier.__dict__)
+        view._layers = copy.copy(classifier._layers)  # what this one learns from images, the other has not seen
         view.last_read, view._batch, view._device = None, None, device
         return view
 
