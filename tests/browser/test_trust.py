@@ -30,6 +30,13 @@ def test_the_verdict_comes_first_then_ranking_maps_and_measures(open_page: Open,
     assert [name.split("\n")[0] for name in names[1:]] == ["GradCAM", "IntegratedGradients", "GuidedBackprop", *DUMMIES]
     assert "tied with IntegratedGradients" in names[1]
     assert "no better than the edge detector" in names[3]
+    assert ["stays when the weights are shuffled" in name for name in names] == [
+        False,
+        False,
+        False,
+        True,
+        *[False] * 3,
+    ]
 
 
 def test_where_nothing_beats_a_dummy_the_banner_warns(open_page: Open, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fieldmark.report.trust_chart import alike, charts, kind, number, said
 from fieldmark.trust import METRICS, Judged, Trust
 from fieldmark.trust.metrics import AGREEMENT, FAMILIES
 from fieldmark.trust.result import DUMMY
+from fieldmark.trust.verdict import outlives
 
 STYLES = ("guide.css", "trust.css")
 MAIN = "gap"  # the measure of the ranking
@@ -68,6 +69,7 @@ def content(result: Trust) -> dict[str, Any]:
             }
             for family in FAMILIES
         ],
+        "outliving": {each.name for each in result.methods if outlives(each)},
         "cascade": [each for each in ordered if each.cascade],
         "strips": strips(result, ordered),
     }
