@@ -26,7 +26,7 @@ help:
 	@echo "make scoreboard  the field guide on networks whose marks are known; writes docs/scoreboard.md and birds-maps.md (hours, the first time)"
 	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
 	@echo "make test-matrix  the tests on the oldest and newest versions promised; writes docs/versions.md"
-	@echo "make test-ray  the tests of Ray, with a run from outside a cluster (ray://)"
+	@echo "make test-ray  runs on clusters of their own: several nodes, one of them lost; from outside, by ray://"
 	@echo "make fuzz    1000 damaged files through the command line"
 	@echo "make clean   remove the environments and what they built"
 
@@ -71,7 +71,7 @@ docs: $(VENV)/.dev
 test-matrix: $(BIN)/python
 	$(BIN)/python tests/matrix/run.py --again $(MATRIX)
 
-# Runs on Ray, the one from outside a cluster by ray:// too, which takes minutes on two cores.
+# Runs on Ray, with a worker and a node killed half-way, and from outside a cluster: minutes on two cores.
 test-ray: $(VENV)/.dev
 	FIELDMARK_RAY=1 KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/run/test_ray.py -q
 

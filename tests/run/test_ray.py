@@ -59,6 +59,7 @@ def test_one_node_gives_what_this_process_gives(here: Path, tmp_path_factory: py
     assert found["read by ray.data"] == 0
 
 
+@MINUTES
 def test_a_lost_worker_and_a_lost_node_change_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     found = on_ray("ray_cluster", tmp_path_factory.mktemp("ray"))
     print("\nseconds:", found["seconds"])
