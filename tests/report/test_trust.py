@@ -132,6 +132,12 @@ def test_names_break_between_their_words_and_are_escaped() -> None:
     assert soft("<b>aB") == "&lt;b&gt;a<wbr>B"
 
 
+def test_only_what_is_drawn_as_best_is_said_to_be_tied_with_it() -> None:
+    result = made(("A", "B", "C"))
+    first = replace(result.places[0], ties=("B", "C"))  # C is as good, within the interval, and beats no dummy
+    assert content(replace(result, places=(first, *result.places[1:])))["tied"] == ["B"]
+
+
 def test_the_first_sentence_of_the_verdict_stands_out_whatever_numbers_are_in_it() -> None:
     assert halves("Use LRP: 0.81 (0.7 to 0.9). Avoid CAM. Why") == ("Use LRP: 0.81 (0.7 to 0.9).", " Avoid CAM. Why")
     assert halves("On a.keras nothing") == ("On a.keras nothing", "")

@@ -21,7 +21,7 @@ from fieldmark.report.maps import data_uri
 from fieldmark.report.trust_chart import alike, charts, kind, number, said
 from fieldmark.trust import METRICS, Judged, Trust
 from fieldmark.trust.metrics import AGREEMENT, FAMILIES
-from fieldmark.trust.result import DUMMY
+from fieldmark.trust.result import BEST, DUMMY
 from fieldmark.trust.verdict import outlives
 
 STYLES = ("guide.css", "trust.css")
@@ -69,6 +69,7 @@ def content(result: Trust) -> dict[str, Any]:
             }
             for family in FAMILIES
         ],
+        "tied": [place.name for place in result.places[1:] if place.group == BEST],
         "outliving": {each.name for each in result.methods if outlives(each)},
         "cascade": [each for each in ordered if each.cascade],
         "strips": strips(result, ordered),
