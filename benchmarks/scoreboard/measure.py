@@ -47,6 +47,7 @@ def main_net(net: Net, image_seed: int) -> dict[str, Any]:
         **_places(guide, birds, said, rendered),
         "erase": _erase(marks, rendered),
         "swap": _swap(marks, rendered),
+        **_absent(guide, marks, rendered),
         "baselines": store.kept(
             FOLDER / "baselines" / f"{net.name}-{image_seed}.json",
             lambda: _baselines(classifier, birds, rendered),
@@ -217,6 +218,19 @@ def _swap(marks: list[dict[str, Any]], rendered: Truth) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _absent(guide: fm.FieldGuide, marks: list[dict[str, Any]], rendered: Truth) -> dict[str, Any]:
+    """The class that needs no mark, and the marks that a class must not have, beside the same in the drawing."""
+    drawn = {(mark["class"], mark["words"]): mark["drawn"] for mark in marks}
+    lacking = []
+    for name, lacks in guide.lacking.items():
+        label = guide.classes.index(name)
+        for lack in lacks:
+            mark = drawn.get((lack.of, lack.words))
+            lacking.append({"label": label, "mark": mark, "right": mark in rendered.forbidden(label)})
+    ours = None if guide.default is None else guide.default.cls
+    return {"default": {"ours": ours, "rendered": rendered.default()}, "lacking": lacking}
 
 
 def _baselines(classifier: fm.Classifier, birds: Dataset, rendered: Truth) -> dict[str, Any]:

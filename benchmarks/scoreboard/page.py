@@ -12,6 +12,7 @@ from benchmarks.scoreboard.rows import (
     VALUES,
     Found,
     Spread,
+    absent,
     cues_of,
     failings,
     refusal,
@@ -91,6 +92,14 @@ def _rows(main: Sequence[Found]) -> str:
         goal = "" if row.goal is None else f"&ge; {short(row.goal)}"
         cells = [row.what, row.setting, row.prototype, goal, str(row.everyone), str(len(row.everyone.values))]
         lines.append(f"| {' | '.join([*cells, str(row.fresh), row.reached, row.note])} |")
+    default, lacking = absent(main)
+    lines += [
+        "",
+        f"Which class is what birds without any mark are called, or that none is: said rightly of {default[0]} of "
+        f"{default[1]} networks.",
+        f"Marks of other classes that a class must not have: {lacking[0]} of {lacking[1]} that guides name flip half "
+        "of its birds in the drawing.",
+    ]
     return "\n".join([*lines, "", MEANING])
 
 

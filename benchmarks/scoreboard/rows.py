@@ -194,6 +194,14 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return float(np.mean((ours > theirs) + 0.5 * (ours == theirs)))
 
 
+def absent(found: Sequence[Found]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Networks about which the guide says rightly which class needs no mark; marks rightly said to be forbidden."""
+    main = [each for each in found if each["kind"] == "main"]
+    right = sum(each["default"]["ours"] == each["default"]["rendered"] for each in main)
+    lacking = [lack["right"] for each in main for lack in each["lacking"]]
+    return (right, len(main)), (sum(lacking), len(lacking))
+
+
 def refusal(found: Sequence[Found]) -> tuple[float, tuple[int, int], tuple[int, int]]:
     """AUROC of the slack; guides given among reducible networks, and refused among the rest, each of how many."""
     main = [each for each in found if each["kind"] == "main"]

@@ -13,7 +13,18 @@ pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
 from benchmarks.scoreboard import page, store
 from benchmarks.scoreboard.measure import by_place
-from benchmarks.scoreboard.rows import Spread, auroc, cues_of, erased, failings, refusal, rows_of, slack, swapped
+from benchmarks.scoreboard.rows import (
+    Spread,
+    absent,
+    auroc,
+    cues_of,
+    erased,
+    failings,
+    refusal,
+    rows_of,
+    slack,
+    swapped,
+)
 
 
 def mark(label: int, drawn: str | None, **other: Any) -> dict[str, Any]:
@@ -52,6 +63,8 @@ def net(name: str, value: float, **other: Any) -> dict[str, Any]:
             {"label": 0, "ours": 0.9, "control": 0.1, "ceiling": 1.0},
             {"label": 1, "ours": 0.3, "control": 0.1, "ceiling": 0.6},
         ],
+        "default": {"ours": 1, "rendered": 1 if seed == "0" else None},
+        "lacking": [{"label": 0, "mark": "crest", "right": True}],
         "baselines": {name: {"precision": 0.1, "recall": 0.2} for name in ("concepts", "random")},
         **other,
     }
@@ -91,6 +104,10 @@ def test_cues_are_found_or_alarms_are_false() -> None:
     some = [cue(True, True, ["x"]), cue(True, False, ["y"]), cue(False, False, ["z"]), cue(None, False, ["z"])]
     counted = cues_of([*some, *MADE, net("hidden-easy-strided-0", 0.9, warnings=["a watermark"])])
     assert list(counted.values()) == [(1, 2), (1, 1), (0, 3)]
+
+
+def test_what_a_class_must_not_have_is_counted_beside_the_drawing() -> None:
+    assert absent(MADE) == ((1, 3), (3, 3))
 
 
 def test_refusal_ranks_guides_by_the_weakest_of_their_numbers() -> None:
