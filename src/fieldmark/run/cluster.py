@@ -7,6 +7,7 @@ worker or a node that dies costs the shards it was at: Ray gives them to another
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import sys
@@ -105,6 +106,7 @@ def _shards(parcel: Parcel, spans: Sequence[Span], options: Mapping[str, Any]) -
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every plan on the screen
     rows = [{"number": span.number, "start": span.start, "stop": span.stop} for span in spans]
     settings: dict[str, Any] = {"batch_size": 1, "compute": _actors(ray, options), **options}
     settings.pop("concurrency", None)
