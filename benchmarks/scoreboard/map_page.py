@@ -236,16 +236,15 @@ def lesson(boards: Sequence[Board], trusts: Sequence[Trust]) -> str:
         board.skill(board.order()[0]).mean() - board.skill(name).mean()
         for name, board in zip(firsts, boards, strict=False)
     ]
-    warned = {
-        f"{each.name} ({board.order().index(each.name) + 1})": None
+    warned = [
+        f"{title(board)}: " + words(f"{name} ({board.order().index(name) + 1})" for name in kept)
         for board, result in zip(boards, trusts, strict=False)
-        for each in result.methods
-        if outlives(each)
-    }
+        if (kept := [each.name for each in result.methods if outlives(each)])
+    ]
     said = (
-        f"Of {words(warned)} trust warns because much of the map stays when the weights are shuffled (in brackets the "
-        "place in truth): maps that are right here for a network that learned the marks may say little of whether it "
-        "did. The two questions are apart, and so are the answers."
+        "Of some trust warns because much of the map stays when the weights are shuffled (in brackets the place in "
+        f"truth; {'; '.join(warned)}). Maps that are right here, for a network that learned the marks, may say little "
+        "of whether it did: the two questions are apart, and so are the answers."
     )
     return (
         f"Trust's first method by faithfulness ({words(dict.fromkeys(firsts))}) is among the first five in truth on "
