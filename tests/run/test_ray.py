@@ -51,6 +51,7 @@ def on_ray(script: str, *arguments: object, timeout: float = 420) -> dict[str, A
     return json.loads(lines[0].removeprefix("RESULT"))
 
 
+@MINUTES
 def test_one_node_gives_what_this_process_gives(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     found = on_ray("ray_node", here, tmp_path_factory.mktemp("ray"))
     assert found["images"] == [30, 30]
