@@ -21,6 +21,7 @@ from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Seen
 from fieldmark.guide.marks import Candidate, find_marks
 from fieldmark.guide.regions import Region
+from fieldmark.guide.second import new_ones, second_look
 from fieldmark.guide.together import default_of, erase_together
 
 pytestmark = pytest.mark.no_framework
@@ -134,3 +135,24 @@ def test_a_class_must_not_have_the_marks_of_others(bench: Bench) -> None:
     assert found.flips > 0.8
     assert found.control_flips < 0.1
     assert accepted([found]).tolist() == [True]
+
+
+def test_a_second_look_sees_what_the_first_mark_hid_and_not_what_was_erased(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evidence that is where a picture is red, and a tenth as strong at a corner of it that no mark lies on."""
+    studio, mark = bench.studio, best(bench, RED)
+    rows = np.array([int(i) for i in mark.images])
+
+    def evidence(classifier: object, images: np.ndarray, said: Said, shape: tuple[int, int]) -> np.ndarray:
+        assert len(images) == len(said.predicted) == len(rows)
+        red = np.clip(images[..., 0].astype(np.float32) - images[..., 1] - 40, 0, None) / 100
+        red[:, 2:10, 2:10] += 0.1
+        return red
+
+    monkeypatch.setattr("fieldmark.guide.second.evidence", evidence)
+    found = second_look(bench.classifier, studio, bench.said, [mark], rows)
+    assert {region.image for region in found} == set(rows.tolist())
+    assert all(region.mask[2:10, 2:10].mean() > 0.5 for region in found)
+    more = find_marks(found, bench.said.predicted, studio.placed.poses, studio.bodies)
+    assert len(new_ones([mark], [mark, *more])) == len(more) == 1

@@ -11,6 +11,7 @@ import numpy as np
 from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.bench import EXAMPLES, Bench
+from fieldmark.guide.causes import DECIDES
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, Placed, learn_frame
@@ -24,6 +25,7 @@ from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.proving import Proof, prove
 from fieldmark.guide.regions import Region, find_regions
+from fieldmark.guide.second import new_ones, second_look
 from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
 from fieldmark.guide.vocabulary import TERMS, kind_of
@@ -96,8 +98,9 @@ class Making:
         frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
         pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
         first = find_marks(regions, predicted, placed.poses, table.bodies)
-        words = described(first, table)
-        kept = [(candidate, word) for candidate, word in zip(first, words, strict=True) if word is not None]
+        candidates = [*first, *self._more(first, studio)]
+        words = described(candidates, table)
+        kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
         share = top_share(regions, discover)
         base: dict[str, Any] = {
             "classes": labels,
@@ -110,8 +113,16 @@ class Making:
         if not kept:
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
             return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
-        candidates, chosen = [candidate for candidate, _ in kept], [word for _, word in kept]
-        proof = prove(self.classifier, studio, self.said, candidates, self.split.hold_out, self.seed)
+        proof = prove(
+            self.classifier, studio, self.said, [candidate for candidate, _ in kept], self.split.hold_out, self.seed
+        )
+        # what only the second look saw has to decide
+        stays = [
+            one in first or (good and effect.flips - effect.control_flips >= DECIDES)
+            for (one, _), good, effect in zip(kept, proof.accepted, proof.effects, strict=True)
+        ]
+        candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
+        chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing, proof)
         fidelity, tree, says = self._fidelity(candidates, chosen, table)
@@ -161,8 +172,10 @@ class Making:
         proof: Proof,
     ) -> list[Mark]:
         labels = self.classifier.labels
+        measured = {id(mark): i for i, mark in enumerate(proof.bench.marks)}
         found = []
-        for mark, word, effect, good in zip(candidates, words, proof.effects, proof.accepted, strict=True):
+        for mark, word in zip(candidates, words, strict=True):
+            effect, good = proof.effects[measured[id(mark)]], proof.accepted[measured[id(mark)]]
             terms = _terms(mark, word, table)
             where = facing.where(nearest(mark.plate, table.places))
             found.append(
@@ -183,6 +196,11 @@ class Making:
                 )
             )
         return found
+
+    def _more(self, first: Sequence[Candidate], studio: Studio) -> list[Candidate]:
+        """Marks that show when the first ones are erased from the pictures that they were found in."""
+        seen = second_look(self.classifier, studio, self.said, first, self.split.discover)
+        return new_ones(first, find_marks(seen, self.said.predicted, studio.placed.poses, studio.bodies))
 
     def _examples(self, mark: Candidate, bench: Bench) -> tuple[Example, ...]:
         """The hold-out pictures of the class of which the network is surest, with the mark's region."""

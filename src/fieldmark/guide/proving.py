@@ -13,9 +13,9 @@ from fieldmark.guide.areas import Areas, by_picture
 from fieldmark.guide.bench import Bench, choose_tested
 from fieldmark.guide.causes import Effect, accepted, examine
 from fieldmark.guide.edits import Studio
-from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.evidence import Said
 from fieldmark.guide.marks import Candidate
-from fieldmark.guide.regions import Region, find_regions
+from fieldmark.guide.second import regions_of
 from fieldmark.guide.together import Default, Together, default_of, erase_together
 
 
@@ -42,7 +42,7 @@ def prove(
     """Everything by pictures of the hold-out that nothing was learned from."""
     tested = choose_tested(hold_out, said, seed)
     rows = np.concatenate([*tested.values(), np.zeros(0, int)]).astype(int)
-    areas = Areas(studio, by_picture(_regions(classifier, studio, said, rows)))
+    areas = Areas(studio, by_picture(regions_of(classifier, studio, said, rows)))
     bench = Bench(classifier, areas, said, tuple(marks), tested, np.random.default_rng(seed))
     effects = examine(bench)
     good = accepted(effects)
@@ -57,14 +57,3 @@ def prove(
         together=together,
         default=default_of(together),
     )
-
-
-def _regions(classifier: Classifier, studio: Studio, said: Said, rows: np.ndarray) -> list[Region]:
-    """The regions of the evidence in the tested pictures, for the classes that they are called."""
-    asked = Said(said.scores[rows], said.predicted[rows], said.margins[rows])
-    maps = evidence(classifier, studio.images[rows], asked, studio.pictures.shape)
-    units = studio.placed.objects.units
-    found: list[Region] = []
-    for values, i in zip(maps, rows, strict=True):
-        found += find_regions(int(i), values, studio.pictures.lab[i], studio.bodies[i], float(units[i]))
-    return found
