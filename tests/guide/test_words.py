@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fieldmark.guide.key import Node, grow
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.naming import Directions
+from fieldmark.guide.observer import distinct
 from fieldmark.guide.places import Table, grid, nearest
 from fieldmark.guide.vocabulary import TERMS
-from fieldmark.guide.words import describe
+from fieldmark.guide.words import Word, describe
 
 ROUND = np.hypot(*(np.indices((CANVAS, CANVAS)) - (CANVAS - 1) / 2)) < 30
 NATURAL, TURNED = Directions(("left", "right"), True), Directions(("thick end", "thin end"), False)
@@ -74,3 +76,29 @@ def test_places_are_named(plate: np.ndarray, natural: str, turned: str) -> None:
     place = nearest(plate, grid(ROUND.astype(np.float32)))
     assert NATURAL.where(place) == natural
     assert TURNED.where(place) == turned
+
+
+def test_no_two_words_of_a_key_ask_the_same() -> None:
+    table = _table({0: _mean()})
+    left, right = _box(44, 52, 19, 25), _box(44, 52, 71, 77)
+    words = [Word(0, 3, 0.2), Word(0, 5, 0.4), Word(0, 5, 0.3), Word(1, 5, 0.1)]
+    assert distinct(words, [left, left, right, left], table) == [1, 2, 3]
+
+
+def _paths(node: Node, asked: tuple[tuple[int, float], ...] = ()) -> list[tuple[tuple[int, float], ...]]:
+    if node.yes is None or node.no is None:
+        return [asked]
+    here = (*asked, (node.feature, node.threshold))
+    return _paths(node.yes, here) + _paths(node.no, here)
+
+
+def test_a_question_of_a_key_means_the_same_wherever_it_is_asked() -> None:
+    """Three classes that one number at two thresholds would tell apart: a person can't see two thresholds."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(3), 60)
+    numbers = np.column_stack([classes + rng.normal(0, 0.1, 180), rng.normal(size=180), rng.normal(size=180)])
+    numbers[:, 1] += 1.5 * (classes == 1)
+    paths = _paths(grow(numbers, classes, 3))
+    assert all(len({feature for feature, _ in path}) == len(path) for path in paths)
+    thresholds = {(feature, threshold) for path in paths for feature, threshold in path}
+    assert len(thresholds) == len({feature for feature, _ in thresholds}) >= 2

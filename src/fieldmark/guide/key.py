@@ -24,24 +24,32 @@ class Node:
 
 
 def grow(numbers: np.ndarray, classes: np.ndarray, count: int) -> Node:
-    """A tree on numbers (n, features) that says classes (n,) of 0 to count - 1; best question first."""
+    """A tree on numbers (n, features) that says classes (n,) of 0 to count - 1; best question first.
+
+    A question means the same wherever it is asked: it has one threshold, and is asked once at most on the way to a
+    class. A person cannot tell two thresholds apart.
+    """
     leaves = int(len(np.unique(classes)) + EXTRA)
-    root = _Leaf(np.arange(len(classes)), 0)
+    fixed: dict[int, float] = {}
+    root = _Leaf(np.arange(len(classes)), 0, frozenset())
     open_leaves = [root]
-    root.best = _question(numbers, classes, root, count)
-    while sum(1 for _ in open_leaves) < leaves:
+    root.best = _question(numbers, classes, root, count, fixed)
+    while len(open_leaves) < leaves:
         gain, leaf = max(((leaf.best[0], leaf) for leaf in open_leaves), key=lambda pair: pair[0])
         if gain <= 1e-9:
             break
         _, feature, threshold = leaf.best
+        fixed.setdefault(feature, threshold)
         says_yes = numbers[leaf.rows, feature] >= threshold
         leaf.feature, leaf.threshold = feature, threshold
-        leaf.yes = _Leaf(leaf.rows[says_yes], leaf.positive + 1)
-        leaf.no = _Leaf(leaf.rows[~says_yes], leaf.positive)
+        asked = leaf.asked | {feature}
+        leaf.yes = _Leaf(leaf.rows[says_yes], leaf.positive + 1, asked)
+        leaf.no = _Leaf(leaf.rows[~says_yes], leaf.positive, asked)
         open_leaves.remove(leaf)
-        for child in (leaf.yes, leaf.no):
-            child.best = _question(numbers, classes, child, count)
-            open_leaves.append(child)
+        open_leaves += [leaf.yes, leaf.no]
+        for each in open_leaves:
+            if each in (leaf.yes, leaf.no) or each.best[1] == feature:
+                each.best = _question(numbers, classes, each, count, fixed)
     return _frozen(root, classes, count)
 
 
@@ -57,39 +65,52 @@ def answers(node: Node, numbers: np.ndarray) -> np.ndarray:
 
 
 class _Leaf:
-    def __init__(self, rows: np.ndarray, positive: int) -> None:
-        self.rows, self.positive = rows, positive
+    def __init__(self, rows: np.ndarray, positive: int, asked: frozenset[int]) -> None:
+        self.rows, self.positive, self.asked = rows, positive, asked
         self.best: tuple[float, int, float] = (0.0, -1, 0.0)
         self.feature, self.threshold = -1, 0.0
         self.yes: _Leaf | None = None
         self.no: _Leaf | None = None
 
 
-def _question(numbers: np.ndarray, classes: np.ndarray, leaf: _Leaf, count: int) -> tuple[float, int, float]:
+def _question(
+    numbers: np.ndarray, classes: np.ndarray, leaf: _Leaf, count: int, fixed: dict[int, float]
+) -> tuple[float, int, float]:
     """(gain, feature, threshold) of the best question here: the fall of Gini's impurity times pictures."""
     rows = leaf.rows
-    if len(rows) < 2 * LEAST or leaf.positive >= POSITIVE:
-        return 0.0, -1, 0.0
-    one_hot = np.eye(count)[classes[rows]]
-    total = one_hot.sum(axis=0)
-    impurity = len(rows) - (total**2).sum() / len(rows)
     best = (0.0, -1, 0.0)
+    if len(rows) < 2 * LEAST or leaf.positive >= POSITIVE:
+        return best
+    one_hot = np.eye(count)[classes[rows]]
     for feature in range(numbers.shape[1]):
+        if feature in leaf.asked:
+            continue
         values = numbers[rows, feature]
         order = np.argsort(values, kind="stable")
-        below = np.cumsum(one_hot[order], axis=0)[:-1]
-        sizes = np.arange(1, len(rows))
-        above = total - below
-        left = sizes - (below**2).sum(axis=1) / sizes
-        right = len(rows) - sizes - (above**2).sum(axis=1) / (len(rows) - sizes)
-        gain = impurity - left - right
-        sorted_values = values[order]
-        allowed = (sizes >= LEAST) & (len(rows) - sizes >= LEAST) & (np.diff(sorted_values) > 1e-9)
-        gain = np.where(allowed, gain, -1)
+        gain = _gains(one_hot[order])
+        ranked = values[order]
+        gain = np.where(np.diff(ranked) > 1e-9, gain, -1)
+        if feature in fixed:
+            below = int((ranked < fixed[feature]).sum())
+            if 0 < below < len(rows) and gain[below - 1] > best[0]:
+                best = (float(gain[below - 1]), feature, fixed[feature])
+            continue
         at = int(gain.argmax())
         if gain[at] > best[0]:
-            best = (float(gain[at]), feature, float((sorted_values[at] + sorted_values[at + 1]) / 2))
+            best = (float(gain[at]), feature, float((ranked[at] + ranked[at + 1]) / 2))
     return best
+
+
+def _gains(one_hot: np.ndarray) -> np.ndarray:
+    """(n - 1,) what a cut after each row brings; classes (n, count) in a number's order; -1 where too few are left."""
+    n, total = len(one_hot), one_hot.sum(axis=0)
+    below = np.cumsum(one_hot, axis=0)[:-1]
+    sizes = np.arange(1, n)
+    above = total - below
+    left = sizes - (below**2).sum(axis=1) / sizes
+    right = n - sizes - (above**2).sum(axis=1) / (n - sizes)
+    allowed = (sizes >= LEAST) & (n - sizes >= LEAST)
+    return np.where(allowed, n - (total**2).sum() / n - left - right, -1)
 
 
 def _frozen(leaf: _Leaf, classes: np.ndarray, count: int) -> Node:

@@ -19,7 +19,7 @@ from fieldmark.guide.key import Node, answers
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
-from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, numbers, observe
+from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, distinct, numbers, observe
 from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
@@ -125,11 +125,11 @@ class Making:
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing, proof)
-        fidelity, tree, says = self._fidelity(candidates, chosen, table)
+        asks = distinct(chosen, [mark.plate for mark in candidates], table)
+        fidelity, tree, says = self._fidelity(candidates, [chosen[i] for i in asks], table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
-        where = [facing.where(nearest(mark.plate, table.places)) for mark in candidates]
-        asked = tuple(question(word, place) for word, place in zip(chosen, where, strict=True))
-        key = Key(labels, tree, tuple(chosen), asked, frame, shared, self.images.shape[1:])
+        asked = tuple(question(chosen[i], facing.where(nearest(candidates[i].plate, table.places))) for i in asks)
+        key = Key(labels, tree, tuple(chosen[i] for i in asks), asked, frame, shared, self.images.shape[1:])
         steady = stability(regions, first, predicted, placed.poses, table.bodies, seed=self.seed)
         warned = (*suspects.sentences, *astray(marks, candidates, studio, suspects), *self.left_out)
         marks += suspects.marks
@@ -217,7 +217,9 @@ class Making:
         predicted = self.said.predicted
         tree, value = observe(words, table, self.split, predicted, count)
         control = controlled(marks, table, self.split, predicted, count, search=False, seed=self.seed)
-        searched = [word for word in confirmed(marks, table, self.split, predicted) if word is not None]
+        found = confirmed(marks, table, self.split, predicted)
+        both = [(word, mark.plate) for word, mark in zip(found, marks, strict=True) if word is not None]
+        searched = [both[i][0] for i in distinct([w for w, _ in both], [plate for _, plate in both], table)]
         best = observe(searched, table, self.split, predicted, count)[1] if searched else 0.0
         rival = controlled(marks, table, self.split, predicted, count, search=True, seed=self.seed)
         says = answers(tree, numbers(words, table)[self.split.hold_out])

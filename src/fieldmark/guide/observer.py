@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldmark.guide.key import Node, answers, grow
 from fieldmark.guide.marks import Candidate
-from fieldmark.guide.places import Table, covering
+from fieldmark.guide.places import Table, covering, nearest
 from fieldmark.guide.vocabulary import RELATIONS, TERMS
 from fieldmark.guide.words import COVERS, Word, describe
 
@@ -58,6 +58,17 @@ def observe(words: Sequence[Word], table: Table, split: Split, predicted: np.nda
     return key, float((said == predicted[split.hold_out]).mean())
 
 
+def distinct(words: Sequence[Word], plates: Sequence[np.ndarray], table: Table) -> list[int]:
+    """Which words to keep so that no two ask the same: the best of those with one term at one named place."""
+    best: dict[tuple[int, int, int, str], int] = {}
+    for index, (word, plate) in enumerate(zip(words, plates, strict=True)):
+        place = nearest(plate, table.places)
+        says = (word.term, place.row, place.column, place.extent)
+        if says not in best or words[best[says]].score < word.score:
+            best[says] = index
+    return sorted(best.values())
+
+
 def described(marks: Sequence[Candidate], table: Table) -> list[Word | None]:
     """One word a mark from what its region shows, without any label; None where there is none."""
     found = [describe(mark.plate, mark.cls, table) for mark in marks]
@@ -85,14 +96,18 @@ def controlled(
     found = []
     for _ in range(CONTROLS):
         words: list[Word] = []
+        plates: list[np.ndarray] = []
         for mark in marks:
             plate = _moved(mark.plate, places, rng)
             if search:
                 word = _search(plate, mark.cls, table, split.fit, predicted)
             else:
                 word = next(iter(describe(plate, mark.cls, table)), None)
-            words += [word] if word is not None else []
-        found.append(observe(words, table, split, predicted, count)[1])
+            if word is not None:
+                words.append(word)
+                plates.append(plate)
+        kept = [words[i] for i in distinct(words, plates, table)]
+        found.append(observe(kept, table, split, predicted, count)[1])
     return float(np.mean(found))
 
 
