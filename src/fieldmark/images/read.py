@@ -189,8 +189,7 @@ def _as_array(opened: Opened, name: str, size: tuple[int, int] | None, channels:
 def _decoded(source: Opened, name: str, size: tuple[int, int] | None) -> Image.Image:
     """The one decoded picture in a file, upright. Every failure becomes an ImageError.
 
-    A JPEG that is to be made smaller by far is decoded at a half, a quarter or an eighth of its size, and never at
-    less than FINER times what is wanted: an eighth of the time for a telephone's photograph.
+    A JPEG far larger than wanted is decoded at a half, a quarter or an eighth, never under FINER times what is wanted.
     """
     try:
         if isinstance(source, Image.Image):
