@@ -45,6 +45,7 @@ def net(name: str, value: float, **other: Any) -> dict[str, Any]:
         "seed": int(seed),
         "images": 1040,
         "accuracy": 0.99,
+        "cpu_seconds": 40.0,
         "verdict": "reducible",
         "reducible": True,
         "warnings": [],
@@ -142,6 +143,7 @@ def test_the_page_has_every_row_and_every_network(tmp_path: Path) -> None:
     assert "| described words | one mark | .94 | &ge; .96 | .97 [.90, .99] | 3 | .94 [.90, .97] | no, 1 of 2 |" in text
     assert all(f"| {each['net']} |" in text for each in MADE)
     assert "- missed: belly patch (class 1)" in text
+    assert "Of 9 goals of the first table, 3 are reached" in text
     assert "Refusal" not in text  # nothing to refuse was measured
 
 
