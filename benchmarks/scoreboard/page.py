@@ -13,6 +13,7 @@ from benchmarks.scoreboard.rows import (
     Found,
     Spread,
     absent,
+    by_mark,
     cues_of,
     failings,
     refusal,
@@ -54,7 +55,15 @@ def text(folder: Path) -> str:
     """The whole page."""
     found = read(folder)
     main = [each for each in found if each["kind"] == "main"]
-    parts = [_head(found, folder), _rows(main), _cues(found), _refusal(found), _nets(main), _failings(main)]
+    parts = [
+        _head(found, folder),
+        _rows(main),
+        _cues(found),
+        _refusal(found),
+        _by_mark(main),
+        _nets(main),
+        _failings(main),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -124,7 +133,8 @@ MEANING = """- *described words*: what somebody with the words alone agrees with
 - *erase*: of the marks whose removal in the drawing flips half of the class's birds, those that the guide has and
   whose erasing flips, less its control, at least .8 of what the drawing does. A mark that the guide hasn't has failed.
 - *swap*: birds of other classes that become a class when their marks are erased and its marks put in, as a share of
-  the same in the drawing; mean over the classes with a mark.
+  the same in the drawing; mean over the classes with a mark. Where marks are hidden the share can pass 1, since the
+  drawing's swap takes the watermark away as well.
 - *right words*: of the accepted marks that are a drawn one, those whose first word fits it
   (`benchmarks/scoreboard/words.py`) and whose place is, give or take one of five, where it is drawn. Shape: crest,
   forked tail, breast spots.
@@ -173,6 +183,26 @@ def _refusal(found: Sequence[Found]) -> str:
         *(f"- {each['net']}: {short(slack(each))}, {each['verdict']}" for each in rest if each["reducible"]),
     ]
     return "\n".join(lines).rstrip()
+
+
+def _by_mark(main: Sequence[Found]) -> str:
+    """What fails, mark by mark, on either tier."""
+    lines = ["## Which marks fail", "", WHY]
+    for tier in ("easy", "hard"):
+        own = [each for each in main if each["tier"] == tier]
+        if own:
+            lines += ["", f"| {tier} tier, {len(own)} networks | found or missed | missed | erasing | word | place |"]
+            lines += ["|---|---|---|---|---|---|"]
+            lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in by_mark(own)]
+    return "\n".join(lines)
+
+
+WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing, or where erasing as much
+elsewhere flips too (the control is taken off). Forked tail and crest are shapes of the outline: on the hard tier
+textured grounds break the masks that shapes are read from. A mark is missed where another of its class is so strong
+that little evidence is left for it; the second look finds it only where it still decides. The wing bar of the hard
+tier is called light spots. In minimal pairs every mark is shared by four classes, and a class is as much what it lacks
+as what it has, which a key with two "yes" a class cannot ask."""
 
 
 def _nets(main: Sequence[Found]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scoreboard.words import SHAPE_WORDS
+from fieldmark.demo.sketchbirds import MARKS, find_design
 
 Found = dict[str, Any]  # what `measure` says of one network
 
@@ -211,12 +212,24 @@ def refusal(found: Sequence[Found]) -> tuple[float, tuple[int, int], tuple[int, 
     return area, (given, len(main)), (sum(not each["reducible"] for each in rest), len(rest))
 
 
+def by_mark(found: Sequence[Found]) -> list[tuple[str, int, int, int, int, int]]:
+    """For every drawn mark: times accepted or missed; missed, erasing failed, the wrong word, the wrong place."""
+    table = []
+    for name in MARKS:
+        own = [mark for each in found for mark in each["marks"] if mark["accepted"] and mark["drawn"] == name]
+        missed = sum(mark == name for each in found for _, mark in each["missed"])
+        erasing = [e for each in found for e in each["erase"] if e["mark"] == name and e["there"] and not e["agrees"]]
+        words, places = (sum(mark[key] is False for mark in own) for key in ("word", "place"))
+        table.append((name, len(own) + missed, missed, len(erasing), words, places))
+    return table
+
+
 def failings(found: Found) -> list[str]:
     """All that is not right about one network's guide, in a line each."""
-    names = {mark["label"]: mark["class"] for mark in found["marks"]}
+    names = dict(enumerate(find_design(found["design"]).names))
     lines = [] if found["reducible"] else [f"refused: {found['verdict']}"]
     lines += [f"warns: {warning}" for warning in found["warnings"]]
-    lines += [f"missed: {mark} ({names.get(label, label)})" for label, mark in found["missed"]]
+    lines += [f"missed: {mark} ({names[label]})" for label, mark in found["missed"]]
     for mark in found["marks"]:
         about = f"{mark['drawn'] or 'no drawn mark'} ({mark['class']})"
         if mark["accepted"] and [mark["label"], mark["drawn"]] in found["found"] and mark["drawn"] is None:
@@ -227,12 +240,12 @@ def failings(found: Found) -> list[str]:
             lines.append(f"place: {about} is put {mark['words']!r}")
     for each in found["erase"]:
         if not each["agrees"] and each["there"]:
-            about = f"{each['mark']} ({names.get(each['label'], each['label'])})"
+            about = f"{each['mark']} ({names[each['label']]})"
             flips = [short(each[key]) for key in ("ours", "control", "rendered")]
             lines.append(f"erase: {about} flips {flips[0]}, control {flips[1]}, rendered {flips[2]}")
     for each in found["swap"]:
         if each["ours"] < 0.9 * each["ceiling"]:
-            about = names.get(each["label"], each["label"])
+            about = names[each["label"]]
             lines.append(f"swap: to {about} {short(each['ours'])}, control {short(each['control'])}")
     return lines
 

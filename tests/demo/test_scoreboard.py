@@ -17,6 +17,7 @@ from benchmarks.scoreboard.rows import (
     Spread,
     absent,
     auroc,
+    by_mark,
     cues_of,
     erased,
     failings,
@@ -111,6 +112,13 @@ def test_what_a_class_must_not_have_is_counted_beside_the_drawing() -> None:
     assert absent(MADE) == ((1, 3), (3, 3))
 
 
+def test_marks_that_fail_are_counted_by_their_drawing() -> None:
+    table = {name: counts for name, *counts in by_mark(MADE)}
+    assert table["crest"] == [3, 0, 3, 3, 0]
+    assert table["belly patch"] == [3, 3, 0, 0, 0]
+    assert table["red bill"] == [3, 0, 0, 0, 0]
+
+
 def test_refusal_ranks_guides_by_the_weakest_of_their_numbers() -> None:
     weak = net("random-easy-strided-0", 0.9, kind="random", reducible=False)
     weak["findings"] = {**weak["findings"], "margin": -0.3}
@@ -142,7 +150,7 @@ def test_the_page_has_every_row_and_every_network(tmp_path: Path) -> None:
     text = page.text(folder)
     assert "| described words | one mark | .94 | &ge; .96 | .97 [.90, .99] | 3 | .94 [.90, .97] | no, 1 of 2 |" in text
     assert all(f"| {each['net']} |" in text for each in MADE)
-    assert "- missed: belly patch (class 1)" in text
+    assert "- missed: belly patch (Birk thrush)" in text
     assert "Of 9 goals of the first table, 3 are reached" in text
     assert "Refusal" not in text  # nothing to refuse was measured
 
