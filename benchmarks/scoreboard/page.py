@@ -198,11 +198,12 @@ def _by_mark(main: Sequence[Found]) -> str:
 
 
 WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing, or where erasing as much
-elsewhere flips too (the control is taken off). Forked tail and crest are shapes of the outline: on the hard tier
-textured grounds break the masks that shapes are read from. A mark is missed where another of its class is so strong
-that little evidence is left for it; the second look finds it only where it still decides. The wing bar of the hard
-tier is called light spots. In minimal pairs every mark is shared by four classes, and a class is as much what it lacks
-as what it has, which a key with two "yes" a class cannot ask."""
+elsewhere flips too (the control is taken off). A mark is missed where others of its class are so strong that little
+evidence is left for it (spots beside the eye ring, the crest in minimal pairs); the second look finds it only where it
+still decides. The crest is missed, too, where birds without any mark are called by its class: erasing it flips nothing.
+Crest and forked tail are shapes of the outline: on the hard tier textured grounds break the masks that shapes are read
+from. The wing bar is called light spots there and in minimal pairs. In minimal pairs every mark is shared by four
+classes, and a class is as much what it lacks as what it has, which a key with two "yes" a class can hardly ask."""
 
 
 def _nets(main: Sequence[Found]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scoreboard.words import SHAPE_WORDS
-from fieldmark.demo.sketchbirds import MARKS, find_design
+from fieldmark.demo.sketchbirds import CUES, MARKS, find_design
 
 Found = dict[str, Any]  # what `measure` says of one network
 
@@ -171,9 +171,14 @@ def cues_of(found: Sequence[Found]) -> dict[str, tuple[int, int]]:
     cues = [each for each in found if each["kind"] == "cue"]
     clean = [each for each in found if each["kind"] == "main" and each["design"] != "hidden"]
     relying = [each for each in cues if each["relies"] is True]
+    hidden = [each for each in found if each["kind"] == "main" and any(e["mark"] in CUES for e in each["erase"])]
     ignoring = [each for each in cues if each["relies"] is False]
     return {
         "found where relied on": (sum(each["found"] for each in relying), len(relying)),
+        "found where relied on, in the networks with hidden marks": (
+            sum(any(find_design(each["design"]).names[0] in line for line in each["warnings"]) for each in hidden),
+            len(hidden),
+        ),
         "false alarms where it was seen and is ignored": (
             sum(bool(each["alarms"]) for each in ignoring),
             len(ignoring),

@@ -104,8 +104,9 @@ def test_cues_are_found_or_alarms_are_false() -> None:
         return {"kind": "cue", "relies": relies, "found": found, "alarms": alarms}
 
     some = [cue(True, True, ["x"]), cue(True, False, ["y"]), cue(False, False, ["z"]), cue(None, False, ["z"])]
-    counted = cues_of([*some, *MADE, net("hidden-easy-strided-0", 0.9, warnings=["a watermark"])])
-    assert list(counted.values()) == [(1, 2), (1, 1), (0, 3)]
+    erase = [{"label": 0, "mark": "watermark", "there": True, "rendered": 1, "ours": 1, "control": 0, "agrees": True}]
+    warned = [net("hidden-easy-strided-0", 0.9, warnings=[line], erase=erase) for line in ("for Alder finch", "no")]
+    assert list(cues_of([*some, *MADE, *warned]).values()) == [(1, 2), (1, 2), (1, 1), (0, 3)]
 
 
 def test_what_a_class_must_not_have_is_counted_beside_the_drawing() -> None:
