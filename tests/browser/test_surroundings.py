@@ -138,7 +138,8 @@ def test_two_hundred_images_with_six_maps_are_small_and_open_at_once(open_page: 
     took = time.perf_counter() - start
     loaded = page.evaluate("performance.timing.loadEventEnd - performance.timing.navigationStart") / 1000
     print(f"{len(text) / 1e6:.1f} MB, loaded in {loaded:.2f} s, first map after {took:.2f} s")
-    assert took < 6, "2 s on a quiet machine; this one may be busy"
+    drawn = page.locator(".pane canvas.map").count()
+    assert 0 < drawn < 100, "only what is near the window is drawn, not 1200 maps"
     page.keyboard.press("End")
     page.locator("#image-200 .pane canvas.map").wait_for()
     assert "averaged to" in page.locator(".top").inner_text()
