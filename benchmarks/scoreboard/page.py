@@ -25,8 +25,8 @@ from benchmarks.scoreboard.store import ROOT
 
 PAGE = ROOT / "docs" / "scoreboard.md"
 GOOD = 0.97  # of fresh birds that a network should be right about
-TUNED = """Thresholds of the guide were tuned on networks of seed 0, most of all on those of one and two marks on the easy
-tier; those of the hard tier and of minimal pairs were looked at, too."""
+TUNED = """Thresholds of the guide were tuned on networks of seed 0, most of all on those of one and two marks on the
+easy tier; those of the hard tier and of minimal pairs were looked at, too."""
 SHOWN = {
     "described": "described",
     "gain": "minus random",
