@@ -20,6 +20,7 @@ from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Seen
 from fieldmark.guide.marks import Candidate, find_marks
+from fieldmark.guide.proving import prove
 from fieldmark.guide.regions import Region
 from fieldmark.guide.second import new_ones, second_look
 from fieldmark.guide.together import default_of, erase_together
@@ -156,3 +157,18 @@ def test_a_second_look_sees_what_the_first_mark_hid_and_not_what_was_erased(
     assert all(region.mask[2:10, 2:10].mean() > 0.5 for region in found)
     more = find_marks(found, bench.said.predicted, studio.placed.poses, studio.bodies)
     assert len(new_ones([mark], [mark, *more])) == len(more) == 1
+
+
+def test_what_only_a_second_look_saw_has_to_decide(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bar that no mark reaches, first marks stay accepted and later ones are proved for nothing else either."""
+    monkeypatch.setattr(
+        "fieldmark.guide.second.evidence", lambda classifier, images, said, shape: np.zeros((len(images), *shape))
+    )
+    monkeypatch.setattr("fieldmark.guide.proving.DECIDES", 2.0)
+    hold_out = bench.everyone
+    asked = (bench.classifier, bench.studio, bench.said, list(bench.marks))
+    first, later = (prove(*asked, some, hold_out, 0) for some in (list(bench.marks), []))
+    assert first.accepted.any()
+    assert not later.accepted.any()
+    assert later.absences == ()
+    assert all(each.flips == 0 for each in later.together.values())

@@ -11,7 +11,6 @@ import numpy as np
 from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.bench import EXAMPLES, Bench
-from fieldmark.guide.causes import DECIDES
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, Placed, learn_frame
@@ -24,8 +23,8 @@ from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.proving import Proof, prove
-from fieldmark.guide.regions import Region, find_regions
-from fieldmark.guide.second import new_ones, second_look
+from fieldmark.guide.regions import Region
+from fieldmark.guide.second import new_ones, regions_of, second_look
 from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
 from fieldmark.guide.vocabulary import TERMS, kind_of
@@ -113,14 +112,9 @@ class Making:
         if not kept:
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
             return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
-        proof = prove(
-            self.classifier, studio, self.said, [candidate for candidate, _ in kept], self.split.hold_out, self.seed
-        )
-        # what only the second look saw has to decide
-        stays = [
-            one in first or (good and effect.flips - effect.control_flips >= DECIDES)
-            for (one, _), good, effect in zip(kept, proof.accepted, proof.effects, strict=True)
-        ]
+        tried = [candidate for candidate, _ in kept]
+        proof = prove(self.classifier, studio, self.said, tried, first, self.split.hold_out, self.seed)
+        stays = [one in first or good for one, good in zip(tried, proof.accepted, strict=True)]
         candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
         facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
@@ -154,13 +148,7 @@ class Making:
         )
 
     def _regions(self, studio: Studio, rows: np.ndarray) -> list[Region]:
-        said = Said(self.said.scores[rows], self.said.predicted[rows], self.said.margins[rows])
-        maps = self.evidence_by(self.classifier, self.images[rows], said, studio.pictures.shape)
-        found: list[Region] = []
-        units = studio.placed.objects.units
-        for values, i in zip(maps, rows, strict=True):
-            found += find_regions(int(i), values, studio.pictures.lab[i], studio.bodies[i], float(units[i]))
-        return found
+        return regions_of(self.classifier, studio, self.said, rows, self.evidence_by)
 
     def _marks(
         self,

@@ -11,7 +11,7 @@ from fieldmark.classifier import Classifier
 from fieldmark.guide.absence import Absence, absences
 from fieldmark.guide.areas import Areas, by_picture
 from fieldmark.guide.bench import Bench, choose_tested
-from fieldmark.guide.causes import Effect, accepted, examine
+from fieldmark.guide.causes import DECIDES, Effect, accepted, examine
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.marks import Candidate
@@ -37,15 +37,25 @@ class Proof:
 
 
 def prove(
-    classifier: Classifier, studio: Studio, said: Said, marks: Sequence[Candidate], hold_out: np.ndarray, seed: int
+    classifier: Classifier,
+    studio: Studio,
+    said: Said,
+    marks: Sequence[Candidate],
+    first: Sequence[Candidate],
+    hold_out: np.ndarray,
+    seed: int,
 ) -> Proof:
-    """Everything by pictures of the hold-out that nothing was learned from."""
+    """Everything by pictures of the hold-out that nothing was learned from.
+
+    Marks that are not among the `first` were seen only on a second look: these have to decide.
+    """
     tested = choose_tested(hold_out, said, seed)
     rows = np.concatenate([*tested.values(), np.zeros(0, int)]).astype(int)
     areas = Areas(studio, by_picture(regions_of(classifier, studio, said, rows)))
     bench = Bench(classifier, areas, said, tuple(marks), tested, np.random.default_rng(seed))
     effects = examine(bench)
-    good = accepted(effects)
+    decides = [mark in first or e.flips - e.control_flips >= DECIDES for mark, e in zip(marks, effects, strict=True)]
+    good = accepted(effects) & np.array(decides, bool)
     missing = absences(bench, marks, good)
     without = accepted([each.effect for each in missing])
     together = erase_together(bench, [mark for mark, fine in zip(marks, good, strict=True) if fine])

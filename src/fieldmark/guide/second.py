@@ -9,7 +9,7 @@ import numpy as np
 from fieldmark.classifier import Classifier
 from fieldmark.guide.areas import Areas
 from fieldmark.guide.edits import Studio
-from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.marks import Candidate
 from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.verdict import same_mark
@@ -17,9 +17,11 @@ from fieldmark.guide.verdict import same_mark
 OLD = 0.5  # of a region on what was erased: it is what the fill left behind
 
 
-def regions_of(classifier: Classifier, studio: Studio, said: Said, rows: np.ndarray) -> list[Region]:
-    """The regions of the evidence in the pictures `rows`, for the classes that they are called."""
-    return _regions(classifier, studio, said, rows, studio.images[rows])
+def regions_of(
+    classifier: Classifier, studio: Studio, said: Said, rows: np.ndarray, by: EvidenceBy | None = None
+) -> list[Region]:
+    """The regions of the evidence in the pictures `rows`, for the classes that they are called; `by` finds it."""
+    return _regions(classifier, studio, said, rows, studio.images[rows], by)
 
 
 def second_look(
@@ -41,9 +43,16 @@ def new_ones(marks: Sequence[Candidate], more: Sequence[Candidate]) -> list[Cand
     return [mark for mark in more if not any(same_mark(mark, old) for old in marks)]
 
 
-def _regions(classifier: Classifier, studio: Studio, said: Said, rows: np.ndarray, images: np.ndarray) -> list[Region]:
+def _regions(
+    classifier: Classifier,
+    studio: Studio,
+    said: Said,
+    rows: np.ndarray,
+    images: np.ndarray,
+    by: EvidenceBy | None = None,
+) -> list[Region]:
     asked = Said(said.scores[rows], said.predicted[rows], said.margins[rows])
-    maps = evidence(classifier, images, asked, studio.pictures.shape)
+    maps = (by or evidence)(classifier, images, asked, studio.pictures.shape)
     units = studio.placed.objects.units
     found: list[Region] = []
     for values, i in zip(maps, rows, strict=True):
