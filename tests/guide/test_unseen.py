@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,31 +12,48 @@ from tests.support.unseen import Drawn, draw, trained
 
 pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
-from fieldmark.guide.frame import Placed, learn_frame
+from fieldmark.guide.frame import Frame, Placed, learn_frame
 from fieldmark.guide.pictures import Pictures
 
 
-def placed(family: str) -> tuple[str, Placed, Drawn]:
+def placed(family: str) -> tuple[Frame, Placed, Drawn]:
     drawn = draw(family, 12, seed=3)
     pictures = Pictures.of(drawn.images)
     frame = learn_frame(pictures)
-    return frame.kind, frame.place(pictures), drawn
+    return frame, frame.place(pictures), drawn
 
 
 @pytest.mark.parametrize(
-    ("family", "kind"), [("mugs", "aligned"), ("beetles", "aligned"), ("cells", "centred"), ("signs", "centred")]
+    ("family", "kind", "any_way"),
+    [
+        ("mugs", "aligned", False),
+        ("beetles", "aligned", True),
+        ("leaves", "aligned", True),
+        ("cells", "centred", False),
+        ("signs", "centred", False),
+        ("bottles", "centred", False),
+    ],
 )
-def test_objects_are_found_and_only_those_with_a_direction_are_turned(family: str, kind: str) -> None:
-    found, there, drawn = placed(family)
-    assert found == kind
+def test_objects_are_found_and_only_those_that_are_turned_in_the_pictures_are_turned_back(
+    family: str, kind: str, any_way: bool
+) -> None:
+    frame, there, drawn = placed(family)
+    assert (frame.kind, frame.any_way) == (kind, any_way)
     masks, truth = there.objects.masks, drawn.objects
     assert np.median((masks & truth).sum(axis=(1, 2)) / (masks | truth).sum(axis=(1, 2))) > 0.9
 
 
-def test_where_there_is_no_object_the_frame_is_the_picture() -> None:
-    found, there, _ = placed("tiles")
-    assert found == "picture"
+@pytest.mark.parametrize(("family", "why"), [("tiles", "no object"), ("crowds", "several things")])
+def test_where_there_is_no_one_object_the_frame_is_the_picture(family: str, why: str) -> None:
+    frame, there, _ = placed(family)
+    assert frame.kind == "picture"
+    assert why in frame.reason
     assert there.objects.masks.all()
+
+
+def test_what_stands_in_the_pictures_is_not_laid_on_its_side(shared_data: Path) -> None:
+    garments = np.load(shared_data / "fashion_mnist_900.npz")["x"][:120, ..., None]
+    assert learn_frame(Pictures.of(garments)).kind == "centred"
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from fieldmark.guide.vocabulary import TERMS
 from fieldmark.guide.words import Word, describe
 
 ROUND = np.hypot(*(np.indices((CANVAS, CANVAS)) - (CANVAS - 1) / 2)) < 30
+ANY_WAY = Directions(("thick end", "thin end"), False, ("one side", "the other side"))
 NATURAL, TURNED = Directions(("left", "right"), True), Directions(("thick end", "thin end"), False)
 
 
@@ -76,6 +77,20 @@ def test_places_are_named(plate: np.ndarray, natural: str, turned: str) -> None:
     place = nearest(plate, grid(ROUND.astype(np.float32)))
     assert NATURAL.where(place) == natural
     assert TURNED.where(place) == turned
+
+
+@pytest.mark.parametrize(
+    ("plate", "words"),
+    [
+        (_box(20, 26, 44, 52), "at one side, half-way along"),
+        (_box(62, 70, 68, 74), "at the thin end, at the other side"),
+        (_box(44, 52, 19, 77), "from end to end, in the middle"),
+        (_box(19, 77, 68, 76), "from side to side, at the thin end"),
+        (_box(44, 52, 30, 38), "towards the thick end"),
+    ],
+)
+def test_nothing_is_up_on_what_is_turned_any_way(plate: np.ndarray, words: str) -> None:
+    assert ANY_WAY.where(nearest(plate, grid(ROUND.astype(np.float32)))) == words
 
 
 def test_no_two_words_of_a_key_ask_the_same() -> None:

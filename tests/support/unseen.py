@@ -1,4 +1,5 @@
-"""Drawn things that no bird is like, with what was drawn where: mugs, cells, signs, beetles, tiles and scenes.
+"""Drawn things that no bird is like, with what was drawn where: mugs, cells, signs, beetles, bottles, leaves, crowds,
+tiles and scenes.
 
 Every family has a class for each of its marks and one without any. Nothing here is known to the guide.
 """
@@ -181,6 +182,74 @@ def beetle(rng: np.random.Generator, name: str) -> Sheet:
     return sheet
 
 
+def bottle(rng: np.random.Generator, name: str) -> Sheet:
+    """A bottle that stands, sometimes cut off by the border; something on it is red, white or blue."""
+    sheet = Sheet(
+        rng,
+        one_of(rng, GROUNDS),
+        (rng.uniform(0.4, 0.6), rng.uniform(0.5, 0.62)),
+        rng.uniform(0.36, 0.42),
+        rng.normal(0, 0.03),
+    )
+    glass = one_of(rng, ((60, 95, 60), (85, 60, 40), (70, 90, 95)))
+    sheet.box(0, 0.3, 0.42, 0.85, glass)
+    sheet.shape([(-0.42, -0.5), (-0.15, -0.85), (0.15, -0.85), (0.42, -0.5)], glass)
+    sheet.box(0, -1.0, 0.15, 0.25, glass)
+    if name == "red cap":
+        sheet.box(0, -1.18, 0.17, 0.12, near(rng, (205, 35, 35)), mark=True)
+    elif name == "white label":
+        sheet.box(0, 0.15, 0.42, 0.3, near(rng, (240, 238, 230), 8), mark=True)
+    elif name == "blue band":
+        sheet.box(0, 0.9, 0.42, 0.12, near(rng, (50, 80, 210)), mark=True)
+    return sheet
+
+
+def leaf(rng: np.random.Generator, name: str) -> Sheet:
+    """A leaf with its stalk at one end, turned any way."""
+    sheet = Sheet(
+        rng,
+        near(rng, (225, 222, 215), 8),
+        tuple(rng.uniform(0.44, 0.56, 2)),
+        rng.uniform(0.3, 0.36),
+        rng.uniform(0, 6.28),
+    )
+    blade, turn = one_of(rng, ((70, 120, 50), (95, 130, 60), (60, 100, 60))), np.linspace(0, 2 * np.pi, 160)
+    radius = 1 / np.hypot(np.cos(turn) / 1.15, np.sin(turn) / 0.6)
+    radius *= 1 + (0.16 if name == "lobed" else 0) * np.cos(9 * turn)
+    sheet.shape(np.stack([radius * np.cos(turn), radius * np.sin(turn)], 1), blade, mark=name == "lobed")
+    sheet.box(1.25, 0, 0.2, 0.05, blade)
+    if name == "pale veins":
+        pale = near(rng, (215, 225, 170), 6)
+        sheet.box(0, 0, 1.0, 0.035, pale, mark=True)
+        for x in (-0.6, -0.15, 0.3):
+            for side in (-0.42, 0.42):
+                sheet.shape([(x, 0), (x + 0.06, 0), (x - 0.22, side), (x - 0.28, side)], pale, mark=True)
+    elif name == "brown tip":
+        sheet.oval(-0.95, 0, 0.24, 0.26, near(rng, (120, 70, 35), 8), mark=True)
+    return sheet
+
+
+def crowd(rng: np.random.Generator, name: str) -> Sheet:
+    """Several pale cells on a dark ground, anywhere; what differs is all of them."""
+    sheet = Sheet(rng, near(rng, (24, 24, 26), 6), (0.5, 0.5), 0.5, 0.0)
+    places: list[np.ndarray] = []
+    while len(places) < 6:
+        place = rng.uniform(-0.8, 0.8, 2)
+        if all(np.hypot(*(place - other)) > 0.48 for other in places):
+            places.append(place)
+    for x, y in places:
+        grey = near(rng, (130, 130, 130), 16)
+        if name == "long":
+            sheet.oval(x, y, 0.24, 0.1, grey, mark=True)
+        else:
+            sheet.oval(x, y, 0.18, 0.17, grey)
+        if name == "hollow":
+            sheet.oval(x, y, 0.09, 0.09, (25, 25, 25), mark=True)
+        elif name == "bright middle":
+            sheet.oval(x, y, 0.08, 0.08, (245, 245, 240), mark=True)
+    return sheet
+
+
 def tile(rng: np.random.Generator, name: str) -> Sheet:
     """A texture all over: stripes, dots, a grid or nothing; there is no object."""
     sheet = Sheet(rng, one_of(rng, CLAYS), (0.5, 0.5), 0.5, 0.0)
@@ -213,6 +282,9 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator, str], Sheet], tuple[str
     "cells": (cell, ("dark ring", "bright spot", "notch", "plain")),
     "signs": (sign, ("bar", "dot left", "dot above", "plain")),
     "beetles": (beetle, ("yellow head", "white line", "red shoulders", "plain")),
+    "bottles": (bottle, ("red cap", "white label", "blue band", "plain")),
+    "leaves": (leaf, ("lobed", "pale veins", "brown tip", "plain")),
+    "crowds": (crowd, ("long", "hollow", "bright middle", "plain")),
     "tiles": (tile, ("bars", "columns", "dots", "plain")),
     "scenes": (scene, ("meadow", "sea", "sand", "snow")),
 }

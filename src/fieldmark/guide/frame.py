@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldmark.guide.objects import Objects, find_objects
+from fieldmark.guide.objects import Objects, find_objects, in_one_piece
 from fieldmark.guide.pictures import Pictures
 from fieldmark.guide.pose import (
     ALIKE,
-    GAIN,
     Poses,
     centred,
     congeal,
@@ -22,13 +21,18 @@ from fieldmark.guide.pose import (
     laid_over,
     overlap,
     spread,
+    steep,
     whole_picture,
 )
 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
 LEARN = 96  # pictures that a frame is learned from
-LESS = 0.5  # of the spread of light and dark must be left, where turning does nothing for the outlines
-LOOSELY, BETTER = 0.8, 0.04  # overlap below which turning any way is tried, and what it must bring
+WORTH = (
+    1 / 3
+)  # of the overlap that is missing, which a freedom must bring: else things stay as they are in the pictures
+LESS = 0.5  # of the spread of light and dark must be left, where turning does little for the outlines
+LOOSELY, SOME = 0.8, 0.1  # overlap below which, and share of steep axes from which turning any way is tried
+ONE_PIECE = 0.5  # of what stands out, in the median picture: with less there is no one object
 SIZES = (0.02, 0.9)  # of the picture: an object's area in the median picture
 
 
@@ -70,22 +74,30 @@ def learn_frame(pictures: Pictures) -> Frame:
     contrast, area = float(np.median(objects.contrast)), float(np.median(objects.areas))
     if contrast < STANDS_OUT or not SIZES[0] <= area <= SIZES[1]:
         return Frame("picture", "no object stands out from the border of the pictures")
+    if float(np.median(in_one_piece(pictures))) < ONE_PIECE:
+        return Frame("picture", "several things stand out in each picture, no one of them above the others")
     template, placed = _aligned(pictures, objects, any_way=False)
     any_way = False
-    if overlap(placed.objects, placed.poses) < LOOSELY:
+    if overlap(placed.objects, placed.poses) < LOOSELY or float(steep(objects).mean()) > SOME:
         other, turned = _aligned(pictures, objects, any_way=True)
-        if overlap(turned.objects, turned.poses) > overlap(placed.objects, placed.poses) + BETTER:
+        if _gain(overlap(placed.objects, placed.poses), overlap(turned.objects, turned.poses)) > WORTH:
             template, placed, any_way = other, turned, True
     poses = placed.poses
     still = centred(placed.objects)
     aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, still)
-    if aligned < ALIKE:
-        return Frame("centred", f"the outlines differ too much to align (overlap {aligned:.2f})")
-    if aligned < plain + GAIN and spread(pictures, placed.objects, poses) > LESS * spread(
-        pictures, placed.objects, still
-    ):
-        return Frame("centred", f"turning and mirroring brings nothing (overlap {plain:.2f})")
-    return Frame("aligned", f"the outlines align (overlap {aligned:.2f}; unturned {plain:.2f})", template, any_way)
+    less = spread(pictures, placed.objects, poses) <= LESS * spread(pictures, placed.objects, still)
+    overlaps = f"overlap of the outlines {plain:.2f}, turned and mirrored {aligned:.2f}"
+    if max(aligned, plain) < ALIKE:
+        return Frame("centred", f"moved and scaled, for the outlines differ too much to be aligned ({overlaps})")
+    if aligned < ALIKE or not (_gain(plain, aligned) > WORTH or less):
+        return Frame("centred", f"moved and scaled, for turning and mirroring brings little ({overlaps})")
+    turning = "turned any way" if any_way else "turned"
+    return Frame("aligned", f"moved, scaled, {turning} and mirrored into one pose ({overlaps})", template, any_way)
+
+
+def _gain(before: float, after: float) -> float:
+    """What an overlap has won, as a share of all that was missing."""
+    return (after - before) / max(1 - before, 1e-6)
 
 
 def _aligned(pictures: Pictures, objects: Objects, *, any_way: bool) -> tuple[np.ndarray, Placed]:

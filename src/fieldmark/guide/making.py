@@ -117,7 +117,7 @@ class Making:
         stays = [one in first or good for one, good in zip(tried, proof.accepted, strict=True)]
         candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
-        facing = directions(shared, frame.kind, placed.poses.mirrored, self.ends)
+        facing = directions(shared, frame, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing, proof)
         asks = distinct(chosen, [mark.plate for mark in candidates], table)
         fidelity, tree, says = self._fidelity(candidates, [chosen[i] for i in asks], table)

@@ -72,6 +72,20 @@ def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool =
     return mask, float(np.median(distance[mask]))
 
 
+def in_one_piece(pictures: Pictures) -> np.ndarray:
+    """(n,) of what stands apart from the border's colours in each picture, the share that the largest piece holds."""
+    found = np.ones(len(pictures))
+    for index, rgb in enumerate(pictures.rgb):
+        side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
+        distance = np.minimum(_distance_to_border(rgb, side), CLIP)
+        apart = opened(distance > _otsu(distance), side / 64)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(apart.astype(np.uint8), connectivity=8)
+        if count > 1:
+            sizes = stats[1:, cv2.CC_STAT_AREA]
+            found[index] = float(sizes.max() / sizes.sum())
+    return found
+
+
 def opened(mask: np.ndarray, radius: float) -> np.ndarray:
     """A mask without what is thinner than twice the radius (pixels)."""
     return _morph(mask, cv2.MORPH_OPEN, radius)

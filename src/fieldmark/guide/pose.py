@@ -26,7 +26,6 @@ ROUNDS = 4
 LIGHT = 25.0  # L* that counts as much as being object or not
 ALIKE = 0.6  # overlap with the template (intersection over union) of objects that do align
 COORDINATES = ("y", "x", "unit", "angle", "mirrored")
-GAIN = 0.02  # of overlap that turning and mirroring must bring to be worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +151,11 @@ def spread(pictures: Pictures, objects: Objects, poses: Poses) -> float:
     """How much light and dark on the objects differ from picture to picture in the frame, on average."""
     views = to_canvas(_channels(pictures, objects), poses, ROUGH)[..., 1]
     return float(views.var(axis=0).mean())
+
+
+def steep(objects: Objects) -> np.ndarray:
+    """(n,) bool: objects with a direction that is steeper than STEEP, as all that stand and some that lie anyhow."""
+    return np.abs(_upright(objects, any_way=True).angle) > STEEP
 
 
 def laid_over(outline: np.ndarray, poses: Poses, shape: tuple[int, int]) -> np.ndarray:
