@@ -70,9 +70,19 @@ def test_flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: P
     assert json.loads((tmp_path / "results.json").read_text())["accuracy"] >= 0.7
 
 
-def test_flowers_without_flowers_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match="skipped: give a folder"):
-        run("flowers", monkeypatch)
+def test_a_guide_to_flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path) -> None:
+    options = ["--out", tmp_path, "--epochs", 1, "--photographs", 30]
+    run("guides/flowers", monkeypatch, shared_data / "flowers", *options)
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["held"] == 30
+    assert found["verdict"] == json.loads((tmp_path / "guide.json").read_text())["verdict"] != "reducible"
+    assert (tmp_path / "guide.html").stat().st_size > 10_000 < (tmp_path / "card.pdf").stat().st_size
+
+
+def test_flowers_without_flowers_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, folder in (("flowers", []), ("guides/flowers", [tmp_path / "none"])):
+        with pytest.raises(SystemExit, match="skipped: give a folder"):
+            run(name, monkeypatch, *folder)
 
 
 @pytest.mark.native_torch

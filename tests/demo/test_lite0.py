@@ -123,6 +123,13 @@ def test_every_call_builds_its_own_model(model: keras.Model) -> None:
     assert np.any(model.get_layer("predictions").get_weights()[0])
 
 
+def test_smaller_photographs_take_the_same_weights(model: keras.Model) -> None:
+    small = lite0(64)
+    assert small.get_layer("top_activation").output.shape == (None, 2, 2, 1280)
+    for one, other in zip(model.get_weights(), small.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_an_image_format_set_by_the_user_changes_nothing(model: keras.Model) -> None:
     keras.config.set_image_data_format("channels_first")
     try:

@@ -61,14 +61,15 @@ BLOCK_PARTS = {
 FRAME = {"stem_conv": "_conv_stem", "stem_bn": "_bn0", "top_conv": "_conv_head", "top_bn": "_bn1", "predictions": "_fc"}
 
 
-def lite0() -> keras.Model:
+def lite0(size: int = SIZE) -> keras.Model:
     """EfficientNet-Lite0 as a functional Keras model with its ImageNet weights, built anew by every call.
 
     Input float32 (n, 224, 224, 3) from `preprocess`; output `predictions`, softmax probabilities (n, 1000) in the order
-    of `labels()`. The last spatial layer is `top_activation`, (n, 7, 7, 1280). Raises ModelError without extra `demo`.
+    of `labels()`. The last spatial layer is `top_activation`, (n, 7, 7, 1280). The weights fit any other `size`, from
+    32 pixels on, to fine-tune it: they are best at 224. Raises ModelError without extra `demo`.
     """
     weights = read_state_dict(weights_path())
-    model = _network()
+    model = _network(size)
     sources = dict(_sources())
     for layer in model.layers:
         if layer.weights:
@@ -140,10 +141,10 @@ def sample_photo() -> np.ndarray:
     return fit(chelsea())
 
 
-def _network() -> keras.Model:
+def _network(size: int) -> keras.Model:
     from keras import Input, Model, layers
 
-    inputs = Input((SIZE, SIZE, 3), name="image")
+    inputs = Input((size, size, 3), name="image")
     x = _conv(inputs, 32, 3, 2, "stem_")
     x = _activation(x, "stem_activation")
     for name, stage, stride in _blocks():
