@@ -10,14 +10,16 @@ pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 from fieldmark.guide import key as keys
 from fieldmark.guide.areas import moved
 from fieldmark.guide.chance import benjamini_hochberg, sign_flip
-from fieldmark.guide.edits import between
+from fieldmark.guide.edits import between, blurred_into
 from fieldmark.guide.evidence import margins
 from fieldmark.guide.objects import find_objects
-from fieldmark.guide.observer import balanced_accuracy, wilson
+from fieldmark.guide.observer import balanced_accuracy, tells, wilson
 from fieldmark.guide.pictures import Pictures, to_lab
+from fieldmark.guide.places import Table
 from fieldmark.guide.pose import Poses, congeal, fit, overlap, to_canvas
 from fieldmark.guide.regions import two_things
 from fieldmark.guide.vocabulary import COLOURS, TERMS, colour_names, look
+from fieldmark.guide.words import Word
 from tests.guide.drawn import boxes
 
 pytestmark = pytest.mark.no_framework
@@ -193,6 +195,37 @@ def test_the_control_lies_on_the_object_and_off_the_mark() -> None:
     for other in moved(region, mask, 20, np.random.default_rng(0)):
         assert (other & region).sum() <= 0.05 * 25
         assert other.sum() >= 0.9 * 25
+
+
+def test_controls_keep_off_what_they_must_avoid_as_far_as_there_is_room() -> None:
+    region, mask, avoided = (np.zeros((40, 40), bool) for _ in range(3))
+    region[5:10, 5:10], mask[3:36, 3:36], avoided[15:, :] = True, True, True
+    free = moved(region, mask, 20, np.random.default_rng(0), avoided)
+    assert len(free) == 20
+    assert all((other & avoided).sum() <= 0.05 * 25 for other in free)
+    narrow = moved(region, mask & avoided, 20, np.random.default_rng(0), avoided)
+    touching = [int((other & avoided).sum()) for other in narrow]
+    assert touching == sorted(touching)  # no place is free of it: the least first
+    assert touching[0] < touching[-1] == 25
+
+
+def test_a_thin_region_is_filled_by_what_is_next_to_it() -> None:
+    rgb = np.zeros((40, 40, 3), np.uint8)
+    rgb[:, 24:] = 200
+    region = np.zeros((40, 40), bool)
+    region[4:36, 18:20] = True
+    assert blurred_into(rgb, region)[region].max() < 20
+
+
+def test_a_word_that_others_show_as_much_of_tells_nothing() -> None:
+    amounts = np.zeros((40, 1, 2), np.float32)
+    amounts[:20, 0, 0] = np.linspace(0.2, 1, 20)
+    amounts[:, 0, 1] = np.tile(np.linspace(0, 1, 20), 2)
+    table = Table(amounts, np.zeros((40, 1)), {}, np.zeros((40, 3)), np.zeros((4, 4)), ())
+    predicted = np.repeat([0, 1], 20)
+    there = [tells(Word(0, place, 1.0), 0, table, np.arange(40), predicted) for place in (0, 1)]
+    assert there == [True, False]
+    assert not tells(Word(0, 0, 1.0), 1, table, np.arange(40), predicted)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

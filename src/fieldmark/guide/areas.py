@@ -19,7 +19,9 @@ WHOLE = 0.35  # a protrusion with this share inside the place goes with it
 PART = 0.15  # a patch of the mark's colour with this share inside goes with it, too
 SAME_COLOUR = 26.0  # Delta E to the mark's colour
 OVERLAP = 0.05  # of a control with the mark's region, at most
-RIM = 0.03  # body units: half of an edge lies outside
+TRIES = 6  # for every control that is wanted
+FILLED = 0.15  # of the place has the mark's colour: then that is the mark, and what lies around it is not
+RIM, EDGE = 0.03, 0.06  # body units that go with a place, and with a mark seen by its colour: edges are soft
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +33,17 @@ class Areas:
     _known: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     def of(self, mark: Candidate, index: int) -> np.ndarray:
-        """(h, w) bool: the mark's place, what sticks out there, what has its colour, and the picture's own regions."""
+        """(h, w) bool: what has the mark's colour at its place, and what sticks out there.
+
+        Where little has, all of the place with the picture's own regions of evidence.
+        What is another mark's, after which this one was seen, does not belong to it.
+        """
         key = (id(mark), index)
         if key not in self._known:
-            self._known[key] = self._found(mark, index)
+            found = self._found(mark, index)
+            for other in mark.after:
+                found &= ~self.of(other, index)
+            self._known[key] = found
         return self._known[key]
 
     def place(self, mark: Candidate, index: int) -> np.ndarray:
@@ -56,7 +65,10 @@ class Areas:
         for region in self._own(mark, index):
             place = place | region.mask
         sticking = touched(sticking_out(studio, index), place, WHOLE)
-        return dilated(place | sticking | touched(alike(studio, mark, index), place, PART), RIM * unit)
+        same = touched(alike(studio, mark, index), place, PART)
+        if same.sum() >= FILLED * place.sum():
+            return dilated(same | sticking, EDGE * unit)
+        return dilated(place | sticking | same, RIM * unit)
 
     def _own(self, mark: Candidate, index: int) -> list[Region]:
         given = [region for region in mark.regions if region.image == index]
@@ -104,14 +116,21 @@ def touched(parts: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
     return taken[labels]
 
 
-def moved(region: np.ndarray, mask: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """The region's shape in up to `count` other places of the object, hardly touching where it was."""
+def moved(
+    region: np.ndarray, mask: np.ndarray, count: int, rng: np.random.Generator, avoided: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """The region's shape in up to `count` other places of the object, hardly touching where it was.
+
+    Places that hardly touch what is `avoided` (h, w) come first; where there are too few, those that touch it least.
+    """
     y, x = np.nonzero(region)
     if len(y) == 0:
         return []
     on_object = np.argwhere(mask)
+    shunned = np.zeros_like(region) if avoided is None else avoided
     found: list[np.ndarray] = []
-    for _ in range(6 * count):
+    touching: list[tuple[int, np.ndarray]] = []
+    for _ in range(TRIES * count):
         if len(found) == count or len(on_object) == 0:
             break
         middle = on_object[rng.integers(len(on_object))]
@@ -121,6 +140,13 @@ def moved(region: np.ndarray, mask: np.ndarray, count: int, rng: np.random.Gener
             continue
         other = np.zeros_like(region)
         other[ys[inside], xs[inside]] = True
-        if (other & region).sum() <= OVERLAP * region.sum():
+        if (other & region).sum() > OVERLAP * region.sum():
+            continue
+        touched_by = int((other & shunned).sum())
+        if touched_by <= OVERLAP * region.sum():
             found.append(other)
+        else:
+            touching.append((touched_by, other))
+    if len(found) < count:
+        found += [other for _, other in sorted(touching, key=lambda pair: pair[0])[: count - len(found)]]
     return found

@@ -80,10 +80,14 @@ class Bench:
         return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 
     def controls(self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) mean drop and share of flips when the same shape is erased elsewhere on the picture's object."""
+        """(n,) mean drop and share of flips when the same shape is erased elsewhere on the picture's object.
+
+        Elsewhere is where nothing speaks for the class, as far as there is room: erasing another mark is no control.
+        """
         edits, owners = [], []
         for k, (i, region) in enumerate(zip(rows, regions, strict=True)):
-            for other in moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng):
+            speaking = self.areas.union(self.of(cls), int(i)) & ~region
+            for other in moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng, speaking):
                 edits.append(self.studio.erased(int(i), other, "inpaint"))
                 owners.append(k)
         owner = np.array(owners, int)

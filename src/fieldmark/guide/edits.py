@@ -17,6 +17,7 @@ SOFT = 0.012  # of the side: how gently an edit begins at its border
 AROUND = 0.1  # body units around an object that go with it when it is painted over
 EDGE = 0.02  # body units around an object that are taken with it when it is borrowed
 OWN_COLOUR = 22.0  # Delta E: a pixel this unlike the body's colour keeps its colour when it is put on another body
+REACH = 0.9  # of a region's depth: how far around it its fill looks
 FILLS = ("inpaint", "blur", "donor")
 
 
@@ -131,7 +132,8 @@ def inpainted(rgb: np.ndarray, region: np.ndarray) -> np.ndarray:
 def blurred_into(rgb: np.ndarray, region: np.ndarray) -> np.ndarray:
     """The region filled by the mean of what is around it, the nearer the more; its own pixels don't count."""
     keep = (~region).astype(np.float32)
-    sigma = max(2.0, 0.5 * float(np.sqrt(region.sum())))
+    depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 3).max()
+    sigma = max(2.0, REACH * float(depth))
     colours = cv2.GaussianBlur(rgb * keep[..., None], (0, 0), sigma)
     weight = cv2.GaussianBlur(keep, (0, 0), sigma)[..., None]
     return colours / np.maximum(weight, 1e-4)

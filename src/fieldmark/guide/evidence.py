@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -50,10 +51,37 @@ EvidenceBy = Callable[[Classifier, np.ndarray, Said, tuple[int, int]], np.ndarra
 
 def evidence(classifier: Classifier, images: np.ndarray, said: Said, shape: tuple[int, int]) -> np.ndarray:
     """(n, *shape) float32: what each pixel adds to the margin of the predicted class, at working size; signed."""
+    return _evidence(classifier, images, said, shape, lambda cls: Contrast(cls, "rest"))
+
+
+def evidence_left(classifier: Classifier, images: np.ndarray, said: Said, shape: tuple[int, int]) -> np.ndarray:
+    """As `evidence`, of edited images: what still speaks for the class that was predicted before the edit.
+
+    The class that an edit makes of an image is no rival here: it may have all that is left in common with the old one.
+    """
+    return _evidence(classifier, images, said, shape, lambda cls: partial(_against_others, cls))
+
+
+def _against_others(cls: int, scores: np.ndarray) -> np.ndarray:
+    """(n, 1, classes) weights: 1 for the class, minus the softmax over the others but the one that is named."""
+    others = np.array(scores, np.float64)
+    named = others.argmax(axis=1)
+    others[:, cls] = -np.inf
+    if others.shape[1] > 2:
+        others[np.arange(len(others)), named] = -np.inf
+    weights = -np.exp(others - others.max(axis=1, keepdims=True))
+    weights /= -weights.sum(axis=1, keepdims=True)
+    weights[:, cls] = 1
+    return weights[:, None]
+
+
+def _evidence(
+    classifier: Classifier, images: np.ndarray, said: Said, shape: tuple[int, int], target: Callable[[int], Any]
+) -> np.ndarray:
     found = np.zeros((len(images), *shape), np.float32)
     for cls in track(np.unique(said.predicted), label="Evidence"):
         rows = np.nonzero(said.predicted == cls)[0]
-        maps = EXPLAINER(classifier, images[rows], target=Contrast(int(cls), "rest")).maps[:, 0]
+        maps = EXPLAINER(classifier, images[rows], target=target(int(cls))).maps[:, 0]
         found[rows] = np.stack([_at_working_size(each, shape) for each in maps])
     return found
 

@@ -18,7 +18,17 @@ from fieldmark.guide.key import Node, answers
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
-from fieldmark.guide.observer import Split, agreement, confirmed, controlled, described, distinct, numbers, observe
+from fieldmark.guide.observer import (
+    Split,
+    agreement,
+    confirmed,
+    controlled,
+    described,
+    distinct,
+    numbers,
+    observe,
+    tells,
+)
 from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
 from fieldmark.guide.pose import Poses, to_canvas
@@ -113,14 +123,16 @@ class Making:
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
             return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
         tried = [candidate for candidate, _ in kept]
-        proof = prove(self.classifier, studio, self.said, tried, first, self.split.hold_out, self.seed)
-        stays = [one in first or good for one, good in zip(tried, proof.accepted, strict=True)]
+        told = [tells(word, one.cls, table, self.split.hold_out, predicted) for one, word in kept]
+        proof = prove(self.classifier, studio, self.said, tried, np.array(told), self.split.hold_out, self.seed)
+        stays = [not one.after or good for one, good in zip(tried, proof.accepted, strict=True)]
         candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
         facing = directions(shared, frame, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing, proof)
-        asks = distinct(chosen, [mark.plate for mark in candidates], table)
-        fidelity, tree, says = self._fidelity(candidates, [chosen[i] for i in asks], table)
+        plain = [one for one in candidates if not one.after] or candidates  # what needs a second look is not asked
+        asks = distinct(chosen[: len(plain)], [mark.plate for mark in plain], table)
+        fidelity, tree, says = self._fidelity(plain, [chosen[i] for i in asks], table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
         asked = tuple(question(chosen[i], facing.where(nearest(candidates[i].plate, table.places))) for i in asks)
         key = Key(labels, tree, tuple(chosen[i] for i in asks), asked, frame, shared, self.images.shape[1:])

@@ -19,7 +19,10 @@ COVERAGE = 0.25  # of a class's pictures: a mark is there in at least these
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A mark before it has words: of one class, where it is (CANVAS, CANVAS; 0 to 1), and the regions it is made of."""
+    """A mark before it has words: of one class, where it is (CANVAS, CANVAS; 0 to 1), and the regions it is made of.
+
+    after  the marks of its class that had been erased when it was seen; none, if it was seen at once
+    """
 
     cls: int
     plate: np.ndarray
@@ -27,6 +30,7 @@ class Candidate:
     coverage: float
     share: float
     colour: np.ndarray  # Lab minus the body's
+    after: tuple[Candidate, ...] = ()
 
     @property
     def images(self) -> np.ndarray:

@@ -41,21 +41,25 @@ def prove(
     studio: Studio,
     said: Said,
     marks: Sequence[Candidate],
-    first: Sequence[Candidate],
+    told: np.ndarray,
     hold_out: np.ndarray,
     seed: int,
 ) -> Proof:
     """Everything by pictures of the hold-out that nothing was learned from.
 
-    Marks that are not among the `first` were seen only on a second look: these have to decide.
+    `told` (marks,) bool are those by whose words the class is told: what others show as much of speaks by something
+    that is missing. Marks that were seen only on a second look have to decide.
     """
     tested = choose_tested(hold_out, said, seed)
     rows = np.concatenate([*tested.values(), np.zeros(0, int)]).astype(int)
     areas = Areas(studio, by_picture(regions_of(classifier, studio, said, rows)))
     bench = Bench(classifier, areas, said, tuple(marks), tested, np.random.default_rng(seed))
     effects = examine(bench)
-    decides = [mark in first or e.flips - e.control_flips >= DECIDES for mark, e in zip(marks, effects, strict=True)]
-    good = accepted(effects) & np.array(decides, bool)
+    decides = [
+        not mark.after or max(e.flips - e.control_flips, e.lost) >= DECIDES
+        for mark, e in zip(marks, effects, strict=True)
+    ]
+    good = accepted(effects) & np.array(decides, bool) & told
     missing = absences(bench, marks, good)
     without = accepted([each.effect for each in missing])
     together = erase_together(bench, [mark for mark, fine in zip(marks, good, strict=True) if fine])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.guide.areas import Areas
 from fieldmark.guide.edits import Studio
-from fieldmark.guide.evidence import EvidenceBy, Said, evidence
+from fieldmark.guide.evidence import EvidenceBy, Said, evidence, evidence_left
 from fieldmark.guide.marks import Candidate
 from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.verdict import same_mark
@@ -34,13 +35,17 @@ def second_look(
     if len(rows) == 0:
         return []
     edits = np.stack([studio.erased(int(i), gone[int(i)], "inpaint") for i in rows])
-    found = _regions(classifier, studio, said, rows, edits)
+    found = _regions(classifier, studio, said, rows, edits, evidence_left)
     return [each for each in found if (each.mask & gone[each.image]).sum() < OLD * each.mask.sum()]
 
 
 def new_ones(marks: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candidate]:
-    """Those of the second look that the first did not have."""
-    return [mark for mark in more if not any(same_mark(mark, old) for old in marks)]
+    """Those of the second look that the first did not have, each after the marks of its class."""
+    return [
+        replace(mark, after=tuple(old for old in marks if old.cls == mark.cls))
+        for mark in more
+        if not any(same_mark(mark, old) for old in marks)
+    ]
 
 
 def _regions(
