@@ -87,8 +87,8 @@ def verdict(found: Findings) -> str:
         )
     if found.gain < LEAST_GAIN and found.of_rest < LEAST_OF_REST:
         reasons.append(
-            f"random places put into words do as well to {found.gain:.0%} (a gain of {LEAST_GAIN:.0%} is needed, or "
-            f"of {LEAST_OF_REST:.0%} of what they leave)"
+            f"the words bring {found.gain:.0%} more than random places put into words ({LEAST_GAIN:.0%} is needed, or "
+            f"{LEAST_OF_REST:.0%} of what these leave)"
         )
     if found.top_share < LEAST_SHARE:
         reasons.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from fieldmark.report.html import write_atomically
 WIDTH, HEIGHT = 8.27, 11.69  # inches: A4
 MARGIN = 0.45
 GAP, LINE = 0.16, 0.5  # between plates, of a couplet
+NAME, ROW = 0.21, 0.17  # beside a picture: of the class's name, of a line of words
+LETTER = 0.068  # inches, of these words
 MOST = 24  # classes on one sheet
 INK, QUIET, ACCENT, BAD = "#1f1c17", "#645e53", "#1f5f3c", "#8c2f14"
 
@@ -85,19 +88,33 @@ def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: flo
         for line, colour in ((2.2, "#ffffff"), (1.1, "#d3330a")):
             axes.contour(example.mask, levels=[0.5], colors=[colour], linewidths=line, extent=(0, width_px, 0, height))
     x, y = left + size + 0.12, upper - 0.02
-    letters = max(16, int((width - size - 0.25) / 0.083))
+    letters = max(16, int((width - size - 0.25) / LETTER))
     _text(figure, x, y, name if len(name) <= letters else name[: letters - 1] + "…", size=10.5, weight="bold")
-    y -= 0.21
+    y -= NAME
     shown = [mark for mark in marks if mark.accepted][:2] or marks[:1]
-    for mark in shown:
-        unproved = "" if mark.accepted else " (not proved)"
-        for part in textwrap.wrap(mark.words + unproved, letters):
-            _text(figure, x, y, part, size=9.5)
-            y -= 0.17
-        y -= 0.04
+    words = [mark.words + ("" if mark.accepted else " (not proved)") for mark in shown]
+    for part in fitting(words, letters, max(1, int((size - NAME) / ROW))):
+        _text(figure, x, y, part, size=9.5)
+        y -= ROW
     if not marks:
         for part in textwrap.wrap("no mark of its own", letters):
             _text(figure, x, y, part, size=8.5, color=QUIET)
+
+
+def fitting(words: Sequence[str], letters: int, rows: int) -> list[str]:
+    """Lines of at most so many letters: the first words, cut off where there are too few rows, and all others that fit.
+
+    Each begins with a dot where there are several.
+    """
+    lines: list[str] = []
+    for i, text in enumerate(words):
+        dot = "· " if len(words) > 1 else ""
+        found = textwrap.wrap(dot + text, letters, subsequent_indent="  " if dot else "")
+        if i == 0 and len(found) > rows:
+            found = [*found[: rows - 1], found[rows - 1][: letters - 1] + "…"]
+        if len(lines) + len(found) <= rows:
+            lines += found
+    return lines
 
 
 def _key(figure: Figure, guide: FieldGuide, upper: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 import fieldmark
@@ -29,6 +29,7 @@ def write_guide(guide: FieldGuide, path: Path) -> Path:
     style = Markup("").join(_asset(environment, name) for name in STYLES)
     page = environment.get_template("guide.html").render(
         guide=guide,
+        remains=commands(guide.remains),
         plates=[plate(guide, name) for name in guide.plates],
         steps=[] if guide.key is None else guide.key.couplets(),
         parted=[shown(guide.pictures[i]) for i in guide.parted if i in guide.pictures],
@@ -66,7 +67,7 @@ def alike(guide: FieldGuide, name: str) -> list[dict[str, Any]]:
             "name": other,
             "times": n,
             "of": sum(row.values()),
-            "marks": [m.words for m in guide.marks if other in m.classes],
+            "marks": [m.words[:1].lower() + m.words[1:] for m in guide.marks if other in m.classes],
         }
         for n, other in others
     ]
@@ -89,6 +90,12 @@ def where(guide: FieldGuide, mark: Mark) -> np.ndarray:
     if mark.ground is None:
         return middle(heat(guide.plates[mark.classes[0]], mark.plate))
     return heat(mark.ground, mark.plate)
+
+
+def commands(text: str) -> Markup:
+    """Text with what stands in backticks set as code."""
+    parts = str(escape(text)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
 
 
 def shown(picture: Picture) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""The sheets of a guide: nothing runs into anything else, and what is a command is set as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+from fieldmark.report.guide_card import card, fitting
+from tests.guide.made import small_guide
+
+LONG = "Darker than the body, small, black, a fine pattern, in the upper part, right of the middle"
+
+
+def test_texts_of_a_card_do_not_overlap() -> None:
+    guide = small_guide()
+    marks = [replace(guide.marks[0], classes=(f"class {i}",), words=LONG) for i in range(12) for _ in range(2)]
+    plates = {f"class {i}": np.zeros((96, 96, 3), np.uint8) for i in range(12)}
+    figure = card(replace(guide, marks=tuple(marks), plates=plates))
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert len(boxes) > 40
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+            tall = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert wide <= 1 or tall <= 3
+
+
+@pytest.mark.no_framework
+def test_what_does_not_fit_a_card_is_cut_or_left_out() -> None:
+    assert fitting(["Red, at the top"], 40, 5) == ["Red, at the top"]
+    assert fitting(["Red", "Blue"], 40, 5) == ["· Red", "· Blue"]
+    assert fitting(["Red", LONG, "Blue"], 40, 2) == ["· Red", "· Blue"]
+    cut = fitting([LONG], 20, 2)
+    assert len(cut) == 2
+    assert cut[-1].endswith("…")
+    assert max(map(len, cut)) <= 20
+
+
+def test_commands_of_a_refusal_are_set_as_code(tmp_path: Path) -> None:
+    page = small_guide(verdict="no < yes").write_html(tmp_path / "guide.html").read_text()
+    assert "<code>fieldmark explain</code>" in page
+    assert "no &lt; yes" in page
+    assert "`" not in page.split("</style>")[1]
