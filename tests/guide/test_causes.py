@@ -199,3 +199,23 @@ def test_what_only_a_second_look_saw_has_to_decide(bench: Bench, monkeypatch: py
         assert not proof.accepted.any()
         assert proof.absences == ()
         assert all(each.flips == 0 for each in proof.together.values())
+
+
+def test_pixels_that_two_marks_of_a_class_claim_are_the_stronger_ones(bench: Bench) -> None:
+    strong, other = best(bench, RED), best(bench, BLUE)
+    wide = replace(strong, plate=np.maximum(strong.plate, np.roll(strong.plate, 12, axis=1)), colour=strong.colour * 0)
+    shared = Bench(
+        bench.classifier,
+        Areas(bench.studio, marks=(strong, wide, other)),
+        bench.said,
+        (strong, wide, other),
+        bench.tested,
+        np.random.default_rng(0),
+    )
+    rows = bench.tested[RED]
+    for i in map(int, rows):
+        assert not (shared.areas.of(strong, i) & shared.areas.of(wide, i)).any()
+        assert (shared.areas.of(strong, i) == bench.areas.of(strong, i)).all()
+        assert (shared.areas.of(other, i) == bench.areas.of(other, i)).all()
+    assert shared.areas.left(wide, rows) < 0.9 < shared.areas.left(strong, rows)
+    assert accepted([effect_of(bench, wide, (0.0, 0.0)), effect_of(shared, wide, (0.0, 0.0))]).tolist() == [True, False]

@@ -26,25 +26,45 @@ RIM, EDGE = 0.03, 0.06  # body units that go with a place, and with a mark seen 
 
 @dataclass(frozen=True, eq=False)
 class Areas:
-    """Marks in single pictures. `regions` are those of the evidence for the class that each picture is called."""
+    """Marks in single pictures. `regions` are those of the evidence for the class that each picture is called.
+
+    marks  those among which pixels are shared out, the strongest of a class first: what two of a class claim is the
+           stronger's, so that no mark is proved by the pixels of another
+    """
 
     studio: Studio
     regions: dict[int, list[Region]] = field(default_factory=dict)
+    marks: tuple[Candidate, ...] = ()
     _known: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     def of(self, mark: Candidate, index: int) -> np.ndarray:
         """(h, w) bool: what has the mark's colour at its place, and what sticks out there.
 
-        Where little has, all of the place with the picture's own regions of evidence.
-        What is another mark's, after which this one was seen, does not belong to it.
+        Where little has, all of the place with the picture's own regions of evidence. What is a stronger mark's of
+        the class, or another's after which this one was seen, does not belong to it.
         """
+        found = self.claimed(mark, index)
+        for stronger in self.marks:
+            if stronger is mark:
+                break
+            if stronger.cls == mark.cls:
+                found = found & ~self.claimed(stronger, index)
+        return found
+
+    def claimed(self, mark: Candidate, index: int) -> np.ndarray:
+        """(h, w) bool: all of the mark, with what a stronger one has of it."""
         key = (id(mark), index)
         if key not in self._known:
             found = self._found(mark, index)
             for other in mark.after:
-                found &= ~self.of(other, index)
+                found &= ~self.claimed(other, index)
             self._known[key] = found
         return self._known[key]
+
+    def left(self, mark: Candidate, rows: np.ndarray) -> float:
+        """The share of the mark that is its own, in the median picture."""
+        shares = [self.of(mark, int(i)).sum() / max(self.claimed(mark, int(i)).sum(), 1) for i in rows]
+        return float(np.median(shares)) if shares else 1.0
 
     def place(self, mark: Candidate, index: int) -> np.ndarray:
         """(h, w) bool: where the mark is in general, laid over a picture."""

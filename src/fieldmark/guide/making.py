@@ -13,7 +13,7 @@ from fieldmark.guide.album import confusions, keep_pictures
 from fieldmark.guide.bench import EXAMPLES, Bench
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
-from fieldmark.guide.frame import Frame, Placed, learn_frame
+from fieldmark.guide.frame import Frame, learn_frame
 from fieldmark.guide.key import Node, answers
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
@@ -31,17 +31,20 @@ from fieldmark.guide.observer import (
 )
 from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, nearest, tabulate
+from fieldmark.guide.placing import Placed
 from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.proving import Proof, prove
 from fieldmark.guide.regions import Region
 from fieldmark.guide.second import new_ones, regions_of, second_look
 from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
-from fieldmark.guide.vocabulary import TERMS, kind_of
-from fieldmark.guide.words import Word, describe
+from fieldmark.guide.vocabulary import kind_of
+from fieldmark.guide.words import TEXTURES, Word, describe
 
 if TYPE_CHECKING:
     from fieldmark.guide.guide import FieldGuide
+
+HALF = 0.5  # of the chosen word's score: what else is worth saying of a mark
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class Seen:
     def of(cls, images: np.ndarray, rows: np.ndarray) -> Seen:
         """The frame is learned from `rows` of the images (n, h, w, c)."""
         pictures = Pictures.of(images)
-        frame = learn_frame(_some(pictures, rows))
+        frame = learn_frame(pictures.select(rows))
         return cls(pictures, frame, frame.place(pictures))
 
 
@@ -125,7 +128,8 @@ class Making:
         tried = [candidate for candidate, _ in kept]
         told = [tells(word, one.cls, table, self.split.hold_out, predicted) for one, word in kept]
         proof = prove(self.classifier, studio, self.said, tried, np.array(told), self.split.hold_out, self.seed)
-        stays = [not one.after or good for one, good in zip(tried, proof.accepted, strict=True)]
+        known = zip(tried, proof.accepted, proof.again, strict=True)
+        stays = [good or not (one.after or again) for one, good, again in known]
         candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
         facing = directions(shared, frame, placed.poses.mirrored, self.ends)
@@ -237,23 +241,20 @@ def _lacking(
     return found
 
 
-def _some(pictures: Pictures, rows: np.ndarray) -> Pictures:
-    return Pictures(pictures.rgb[rows], pictures.span)
-
-
 def _terms(mark: Candidate, word: Word, table: Table) -> list[str]:
     """The chosen term, and of each other kind (colour, comparison, shape) the best that is half as good.
 
-    A colour's name needs no comparison of hues beside it.
+    A colour's name needs no comparison of hues beside it, and is said before the pattern that is of that colour.
     """
-    names, kinds = [TERMS[word.term]], {kind_of(TERMS[word.term])}
-    if "colour" in kinds:
-        kinds.add("comparison")
+    best = {kind_of(word.name): word.name}  # in the order in which they are said
     for other in describe(mark.plate, mark.cls, table, count=200):
-        if other.score >= 0.5 * word.score and kind_of(other.name) not in kinds:
-            names.append(other.name)
-            kinds.add(kind_of(other.name))
-    return names
+        if other.score >= HALF * word.score:
+            best.setdefault(kind_of(other.name), other.name)
+    if "colour" in best and kind_of(word.name) != "comparison":
+        best.pop("comparison", None)
+    if best.get("shape") in TEXTURES and "colour" in best:
+        best = {"colour": best["colour"], **best}
+    return list(best.values())
 
 
 def _inside(mark: Candidate, studio: Studio) -> float:

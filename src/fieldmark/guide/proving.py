@@ -18,14 +18,20 @@ from fieldmark.guide.marks import Candidate
 from fieldmark.guide.second import regions_of
 from fieldmark.guide.together import Default, Together, default_of, erase_together
 
+OWN = 0.5  # of a mark's pixels: one with less, and without a proof of its own, is a stronger mark seen once more
+
 
 @dataclass(frozen=True, eq=False)
 class Proof:
-    """Of each mark its effect and whether it is accepted; the absences that are; of each class the joint erase."""
+    """Of each mark its effect and whether it is accepted; the absences that are; of each class the joint erase.
+
+    again  (marks,) bool: unproved marks that are mostly a stronger one's pixels
+    """
 
     bench: Bench
     effects: tuple[Effect, ...]
     accepted: np.ndarray
+    again: np.ndarray
     absences: tuple[Absence, ...]
     together: dict[int, Together]
     default: Default | None
@@ -52,7 +58,7 @@ def prove(
     """
     tested = choose_tested(hold_out, said, seed)
     rows = np.concatenate([*tested.values(), np.zeros(0, int)]).astype(int)
-    areas = Areas(studio, by_picture(regions_of(classifier, studio, said, rows)))
+    areas = Areas(studio, by_picture(regions_of(classifier, studio, said, rows)), tuple(marks))
     bench = Bench(classifier, areas, said, tuple(marks), tested, np.random.default_rng(seed))
     effects = examine(bench)
     decides = [
@@ -60,6 +66,7 @@ def prove(
         for mark, e in zip(marks, effects, strict=True)
     ]
     good = accepted(effects) & np.array(decides, bool) & told
+    left = [areas.left(mark, tested.get(mark.cls, np.zeros(0, int))) for mark in marks]
     missing = absences(bench, marks, good)
     without = accepted([each.effect for each in missing])
     together = erase_together(bench, [mark for mark, fine in zip(marks, good, strict=True) if fine])
@@ -67,6 +74,7 @@ def prove(
         bench=bench,
         effects=tuple(effects),
         accepted=good,
+        again=~good & (np.array(left) < OWN),
         absences=tuple(each for each, fine in zip(missing, without, strict=True) if fine),
         together=together,
         default=default_of(together),
