@@ -18,6 +18,7 @@ from fieldmark.guide.pose import to_canvas
 PICTURES = 24  # a class, of the hold-out
 EXAMPLES = 6  # of them those of which the network is surest
 PLACEMENTS = 20  # of the control region
+DYES = 3  # colours that an object is dyed in
 DONORS = 12  # pictures with the most similar bodies, of which the one lends its place that shows least of the mark
 UNLIKE, ASTRAY = 1 / 25, 4.0  # what a Delta E between two bodies, and outlines that part, weigh against a source
 VIEW = 48  # pixels: the canvas on which outlines are compared
@@ -95,6 +96,30 @@ class Bench:
         count = np.maximum(np.bincount(owner, minlength=len(rows)), 1)
         flips = np.bincount(owner, (named != cls).astype(float), len(rows))
         return np.bincount(owner, drops, len(rows)) / count, flips / count
+
+    def without(
+        self, rows: np.ndarray, cls: int, marks: Sequence[Candidate]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Drops (ways, n) and the classes named without marks of the class; mean drop (n,) and flips of a control.
+
+        Parts are erased; control: as much elsewhere. An object that is the mark itself is dyed as the objects of other
+        classes are: erased, it would be no object. Control: as others of its own class.
+        """
+        if any(mark.whole for mark in marks):
+            drops, named = self.dyed(rows, cls, self.others(cls))
+            kept, again = self.dyed(rows, cls, self.tested[cls])
+            return drops, named, kept.mean(axis=0), (again != cls).mean(axis=0)
+        regions = [np.logical_or.reduce([self.areas.of(mark, int(i)) for mark in marks]) for i in rows]
+        return *self.erased(rows, regions, cls, marks), *self.controls(rows, regions, cls)
+
+    def dyed(self, rows: np.ndarray, cls: int, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(DYES, n) margins lost, and the classes named, when objects get the body colours of others of the pool."""
+        lent = np.array([self.rng.choice(pool[pool != i] if (pool != i).any() else pool, DYES) for i in rows])
+        found = [
+            self._drops([self.studio.dyed(int(i), int(j)) for i, j in zip(rows, some, strict=True)], rows, cls)
+            for some in lent.T
+        ]
+        return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 
     def source(self, cls: int, index: int) -> int | None:
         """A picture of the class of which the network is sure, with a similar body in a similar pose."""

@@ -71,9 +71,7 @@ def accepted(effects: Sequence[Effect]) -> np.ndarray:
 
 def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effect:
     own = bench.tested.get(mark.cls, np.zeros(0, int))
-    regions = [bench.areas.of(mark, int(i)) for i in own]
-    drops, named = bench.erased(own, regions, mark.cls, [mark])
-    moved, moved_flips = bench.controls(own, regions, mark.cls)
+    drops, named, moved, moved_flips = bench.without(own, mark.cls, [mark])
     typical = np.median(drops, axis=0)
     added, add_control, gain = put_on_others(bench, mark)
     return Effect(
@@ -127,11 +125,18 @@ def put_on_others(bench: Bench, mark: Candidate) -> tuple[float, float, float]:
 def _with_marks(
     bench: Bench, cls: int, marks: Sequence[Candidate], bases: Mapping[int, np.ndarray | None]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers."""
+    """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers.
+
+    Where the object itself is a mark, the picture's own object in the body colour of the source, and of the stranger.
+    """
     edits, controls = [], []
     for i, base in bases.items():
         source, stranger = bench.source(cls, i), bench.stranger(cls, i)
         if source is None or stranger is None:
+            continue
+        if any(mark.whole for mark in marks):
+            edits.append(bench.studio.dyed(i, source))
+            controls.append(bench.studio.dyed(i, stranger))
             continue
         alone = len(marks) == 1 and base is None
         area = bench.areas.of(marks[0], source) if alone else bench.areas.union(marks, source)

@@ -53,6 +53,11 @@ class Studio:
             return self._blend(index, region, blurred_into(rgb, region), base)
         return self._blend(index, region, inpainted(rgb, region), base)
 
+    def dyed(self, index: int, source: int) -> np.ndarray:
+        """(H, W, c): image `index` whose object has the body colour of that of picture `source`."""
+        lab = self.pictures.lab[index] + (self.bodies[source] - self.bodies[index])
+        return self._blend(index, self.placed.objects.masks[index], from_lab(lab))
+
     def borrowed(self, index: int, source: int, area: np.ndarray | None = None) -> np.ndarray:
         """(h, w, 3) the source's object laid over picture `index`; body colours become those of its body.
 

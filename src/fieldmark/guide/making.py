@@ -145,7 +145,10 @@ class Making:
         marks += suspects.marks
         beside = {labels.index(mark.classes[0]) for mark in suspects.marks}
         proved = len(proof.proved() | beside) / max(len(groups), 1)
-        found = Findings(fidelity.described, share, proved, steady, suspects.elsewhere)
+        whole = len({one.cls for one, mark in zip(candidates, marks, strict=False) if one.whole and mark.accepted})
+        found = Findings(
+            fidelity.described, share, proved, steady, suspects.elsewhere, whole=whole / max(len(groups), 1)
+        )
         ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
         return cls(
             verdict=verdict(found),

@@ -11,6 +11,7 @@ from fieldmark.errors import ImageError
 from fieldmark.guide.causes import Effect
 from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node, answers
+from fieldmark.guide.marks import WHOLE, area_of
 from fieldmark.guide.naming import what
 from fieldmark.guide.observer import Agreement, numbers
 from fieldmark.guide.pictures import Pictures
@@ -67,6 +68,16 @@ class Mark:
     plate: np.ndarray
     examples: tuple[Example, ...]
     ground: np.ndarray | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is most of the object: then not erased but dyed, and not put on others but lent as a colour."""
+        return self.ground is None and area_of(self.plate) >= WHOLE
+
+    @property
+    def taken(self) -> tuple[str, str]:
+        """What was done to be without it, and to the control, in words."""
+        return ("dyed as other classes are", "as its own") if self.whole else ("erased", "elsewhere")
 
 
 @dataclass(frozen=True)

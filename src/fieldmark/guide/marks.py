@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from fieldmark.guide.pose import Poses, to_canvas
+from fieldmark.guide.pose import UNIT, Poses, to_canvas
 from fieldmark.guide.regions import Region
 
 CANVAS = 96  # pixels: the side of the frame on which places are worked out
 PLACE, COLOUR = 3.5, 1 / 28.0  # what a body unit and a Delta E weigh in the distance between two regions
 CUT = 2.2  # of that distance: regions further apart are different marks
 COVERAGE = 0.25  # of a class's pictures: a mark is there in at least these
+WHOLE = 0.5  # square body units, an object's area: a mark of this size is no part of the object but all of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +34,18 @@ class Candidate:
     after: tuple[Candidate, ...] = ()
 
     @property
+    def whole(self) -> bool:
+        """Whether it is no part of the object but most of it."""
+        return area_of(self.plate) >= WHOLE
+
+    @property
     def images(self) -> np.ndarray:
         return np.array([region.image for region in self.regions])
+
+
+def area_of(plate: np.ndarray) -> float:
+    """The area of a region of the frame in square body units: 1 is as much as an object has."""
+    return float((plate > 0.5).sum()) / (UNIT * len(plate)) ** 2
 
 
 def find_marks(regions: list[Region], predicted: np.ndarray, poses: Poses, bodies: np.ndarray) -> list[Candidate]:

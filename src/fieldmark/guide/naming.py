@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldmark.guide.frame import Frame
+from fieldmark.guide.marks import area_of
 from fieldmark.guide.places import OUTLINE, Place
-from fieldmark.guide.pose import UNIT
 from fieldmark.guide.vocabulary import COLOURS, RELATIONS
 
 UNEQUAL = 1.2  # how much thicker one end must be than the other to be called so
@@ -123,7 +123,7 @@ def what(term: str) -> str:
 
 def size_of(plate: np.ndarray) -> str:
     """ "small", "large" or nothing: the area of a region of the frame, in square body units."""
-    area = float((plate > 0.5).sum()) / (UNIT * len(plate)) ** 2
+    area = area_of(plate)
     return "small" if area < SMALL else "large" if area > LARGE else ""
 
 

@@ -25,12 +25,14 @@ def page(guide: FieldGuide) -> str:
         lines += ["", name]
         for mark in guide.marks:
             if name in mark.classes:
+                taken, control = mark.taken
                 proved = "" if mark.accepted else "  (not proved)"
                 lines.append(f"  {mark.words}{proved}")
                 lines.append(
-                    f"    on {mark.coverage:.0%} of its pictures; erased: {mark.proof.flips:.0%} called something else "
-                    f"(elsewhere {mark.proof.control_flips:.0%}), {mark.effect:+.1f} logits ({mark.control:+.1f}); "
-                    f"put on others: {mark.proof.swapped:.0%} called so ({mark.proof.swap_control:.0%})"
+                    f"    on {mark.coverage:.0%} of its pictures; {taken}: {mark.proof.flips:.0%} called something "
+                    f"else ({control} {mark.proof.control_flips:.0%}), {mark.effect:+.1f} logits "
+                    f"({mark.control:+.1f}); put on others: {mark.proof.swapped:.0%} called so "
+                    f"({mark.proof.swap_control:.0%})"
                 )
         for lack in guide.lacking.get(name, ()):
             lines.append(
@@ -40,8 +42,8 @@ def page(guide: FieldGuide) -> str:
         if name in guide.together:
             all_of_it = guide.together[name]
             lines.append(
-                f"  all its proved marks erased: {all_of_it.flips:.0%} called something else "
-                f"(elsewhere {all_of_it.control_flips:.0%})"
+                f"  without all its proved marks: {all_of_it.flips:.0%} called something else "
+                f"(control {all_of_it.control_flips:.0%})"
             )
     if guide.default is not None:
         lines += ["", left_over(guide)]

@@ -49,9 +49,7 @@ def erase_together(bench: Bench, marks: Sequence[Candidate]) -> dict[int, Togeth
     found = {}
     for cls in sorted({mark.cls for mark in marks} & set(bench.tested)):
         rows, own = bench.tested[cls], [mark for mark in marks if mark.cls == cls]
-        regions = [np.logical_or.reduce([bench.areas.of(mark, int(i)) for mark in own]) for i in rows]
-        drops, named = bench.erased(rows, regions, cls, own)
-        moved, moved_flips = bench.controls(rows, regions, cls)
+        drops, named, moved, moved_flips = bench.without(rows, cls, own)
         counts = np.zeros(bench.said.scores.shape[1])
         for column in named.T:
             classes, times = np.unique(column, return_counts=True)

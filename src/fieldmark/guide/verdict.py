@@ -32,6 +32,7 @@ class Findings:
     proved     share of the classes with a proved mark, or proved to be what is left without marks
     stability  Jaccard between the marks and those of bootstraps over the pictures
     elsewhere  share of the classes for which the network goes by something that is nowhere in particular
+    whole      share of the classes with a proved mark that is most of their object: no place on it is another one
     """
 
     described: Agreement
@@ -39,6 +40,12 @@ class Findings:
     proved: float
     stability: float
     elsewhere: float = 0.0
+    whole: float = 0.0
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether random places are no rivals, since the marks are everywhere on their objects."""
+        return self.whole >= LEAST_PROVED
 
     @property
     def gain(self) -> float:
@@ -59,7 +66,7 @@ class Findings:
         said = self.described
         return min(
             _above(said.low, LEAST_FIDELITY),
-            max(_above(self.gain, LEAST_GAIN), _above(self.of_rest, LEAST_OF_REST)),
+            1.0 if self.everywhere else max(_above(self.gain, LEAST_GAIN), _above(self.of_rest, LEAST_OF_REST)),
             _above(self.top_share, LEAST_SHARE),
             _above(self.proved, LEAST_PROVED),
             _above(self.stability, LEAST_STABLE),
@@ -85,7 +92,7 @@ def verdict(found: Findings) -> str:
             f"somebody with the words alone agrees with the network on {found.described.value:.0%} of new pictures "
             f"(at least {found.described.low:.0%}; {LEAST_FIDELITY:.0%} is needed)"
         )
-    if found.gain < LEAST_GAIN and found.of_rest < LEAST_OF_REST:
+    if found.gain < LEAST_GAIN and found.of_rest < LEAST_OF_REST and not found.everywhere:
         reasons.append(
             f"the words bring {found.gain:.0%} more than random places put into words ({LEAST_GAIN:.0%} is needed, or "
             f"{LEAST_OF_REST:.0%} of what these leave)"

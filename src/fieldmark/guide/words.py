@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fieldmark.guide.marks import WHOLE, area_of
 from fieldmark.guide.places import Table, covering
 from fieldmark.guide.vocabulary import RELATIONS, TERMS
 
@@ -37,7 +38,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     """The best words for a region of a class from what the region shows, without any label: amount times log lift.
 
     The lift is over the whole object and over the same place in all pictures, whichever is less: a word says what is
-    special about the place on this object, and about this object at the place.
+    special about the place on this object, and about this object at the place. What is most of the object leaves no
+    rest to compare it with.
     """
     mean = table.means[cls]
     region = plate / max(float(plate.max()), 1e-9)
@@ -45,7 +47,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     outline = table.outline
     usual = (mean * outline).sum(axis=(1, 2)) / outline.sum()
     elsewhere = (table.average * region).sum(axis=(1, 2)) / region.sum()
-    lift = np.log((amount + FAINT) / (np.maximum(usual, elsewhere) + FAINT))
+    rival = elsewhere if area_of(plate) >= WHOLE else np.maximum(usual, elsewhere)
+    lift = np.log((amount + FAINT) / (rival + FAINT))
     strength = amount * lift
     cover = covering(region, table.places)
     found = []
