@@ -20,7 +20,7 @@ from fieldmark.guide.making import Seen
 ROOT = FOLDER.parent
 GUIDE = ROOT / "src" / "fieldmark" / "guide"
 MEASURING = ("measure.py", "matching.py", "words.py", "truth.py")
-SEEING = ("objects.py", "pose.py", "frame.py", "pictures.py")  # all that objects and their frame depend on
+SEEING = ("objects.py", "pose.py", "frame.py", "placing.py", "pictures.py")  # all that a frame depends on
 
 
 @cache

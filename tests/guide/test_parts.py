@@ -16,6 +16,7 @@ from fieldmark.guide.objects import find_objects
 from fieldmark.guide.observer import balanced_accuracy, tells, wilson
 from fieldmark.guide.pictures import Pictures, to_lab
 from fieldmark.guide.places import Table
+from fieldmark.guide.placing import best_placed
 from fieldmark.guide.pose import Poses, congeal, fit, overlap, to_canvas
 from fieldmark.guide.regions import two_things
 from fieldmark.guide.vocabulary import COLOURS, TERMS, colour_names, look
@@ -60,6 +61,34 @@ def test_turned_and_mirrored_objects_come_into_one_frame() -> None:
     assert overlap(objects, poses) > 0.85
     still = Poses(poses.y, poses.x, poses.unit, poses.angle * 0, poses.mirrored & False)
     assert overlap(objects, poses) > overlap(objects, still) + 0.1
+
+
+def blurred_noise(rng: np.random.Generator) -> np.ndarray:
+    """(64, 64) blotches, of a standard deviation of 1."""
+    import cv2
+
+    noise = cv2.GaussianBlur(rng.normal(size=(64, 64)), (0, 0), 6)
+    return noise / noise.std()
+
+
+def test_an_object_of_the_grounds_colour_is_found_whole_by_its_likeness_to_the_others() -> None:
+    images, masks = arrows()
+    faint, rng = np.arange(30) % 3 == 0, np.random.default_rng(1)
+    rows, columns = np.indices((64, 64))
+    for index, mask in enumerate(masks):
+        blotches = blurred_noise(rng) * 8 * ~mask
+        middle = np.argwhere(mask).mean(axis=0)
+        body = mask & (np.hypot(rows - middle[0], columns - middle[1]) >= 5) & faint[index]
+        images[index] = np.clip(images[index] + (blotches + 112 * body)[..., None], 0, 255)
+    pictures = Pictures.of(images)
+    template = congeal(pictures, find_objects(pictures, refine=False))
+
+    def alike(found: np.ndarray) -> np.ndarray:
+        return (found & masks).sum(axis=(1, 2)) / (found | masks).sum(axis=(1, 2))
+
+    once = alike(find_objects(pictures).masks)[faint].mean()
+    best = alike(best_placed(pictures, template, any_way=False).objects.masks)[faint].mean()
+    assert best > 0.9 > once + 0.1
 
 
 def test_a_point_goes_through_the_frame_from_one_picture_to_another() -> None:
@@ -221,7 +250,7 @@ def test_a_word_that_others_show_as_much_of_tells_nothing() -> None:
     amounts = np.zeros((40, 1, 2), np.float32)
     amounts[:20, 0, 0] = np.linspace(0.2, 1, 20)
     amounts[:, 0, 1] = np.tile(np.linspace(0, 1, 20), 2)
-    table = Table(amounts, np.zeros((40, 1)), {}, np.zeros((40, 3)), np.zeros((4, 4)), ())
+    table = Table(amounts, np.zeros((40, 1)), {}, np.zeros((40, 3)), np.zeros((4, 4)), (), np.ones((1, 2)))
     predicted = np.repeat([0, 1], 20)
     there = [tells(Word(0, place, 1.0), 0, table, np.arange(40), predicted) for place in (0, 1)]
     assert there == [True, False]

@@ -8,9 +8,9 @@ import pytest
 import fieldmark as fm
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, evidence
-from fieldmark.guide.frame import Placed
 from fieldmark.guide.objects import Objects
 from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.placing import Placed
 from fieldmark.guide.pose import centred, whole_picture
 from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.sharpness import blurred, blurred_to, sharpness

@@ -12,8 +12,9 @@ from tests.support.unseen import Drawn, draw, trained
 
 pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
-from fieldmark.guide.frame import Frame, Placed, learn_frame
+from fieldmark.guide.frame import Frame, learn_frame
 from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.placing import Placed
 
 
 def placed(family: str) -> tuple[Frame, Placed, Drawn]:

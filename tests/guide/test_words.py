@@ -9,7 +9,7 @@ from fieldmark.guide.key import Node, grow
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.naming import Directions
 from fieldmark.guide.observer import distinct
-from fieldmark.guide.places import Table, grid, nearest
+from fieldmark.guide.places import Table, clearness, grid, nearest
 from fieldmark.guide.vocabulary import TERMS
 from fieldmark.guide.words import Word, describe
 
@@ -27,7 +27,8 @@ def _box(top: int, bottom: int, left: int, right: int) -> np.ndarray:
 def _table(means: dict[int, np.ndarray]) -> Table:
     places = grid(ROUND.astype(np.float32))
     nothing = np.zeros((0, len(TERMS)), np.float32)
-    return Table(nothing[..., None], nothing, means, np.zeros((0, 3)), ROUND.astype(np.float32), places)
+    clear = np.ones((len(TERMS), len(places)))
+    return Table(nothing[..., None], nothing, means, np.zeros((0, 3)), ROUND.astype(np.float32), places, clear)
 
 
 def _mean(**terms: np.ndarray) -> np.ndarray:
@@ -35,6 +36,20 @@ def _mean(**terms: np.ndarray) -> np.ndarray:
     for name, where in terms.items():
         mean[TERMS.index(name.replace("_", " "))] = where
     return mean
+
+
+def test_a_question_that_parts_the_pictures_is_clear() -> None:
+    some = np.random.default_rng(0).normal(size=4000)
+    amounts = np.stack([some > 1, some, np.ones(4000)], axis=-1).reshape(4000, 3, 1)
+    assert np.allclose(clearness(amounts)[:, 0], [1, 2 / np.pi, 0], atol=0.02)
+
+
+def test_of_two_words_the_one_that_is_clearly_there_or_not_wins() -> None:
+    spot = _box(40, 52, 20, 32)
+    table = _table({0: _mean(red=spot, dark_spots=0.9 * spot), 1: _mean()})
+    assert describe(spot, 0, table)[0].name == "red"
+    table.clear[TERMS.index("red")] = 0.7
+    assert describe(spot, 0, table)[0].name == "dark spots"
 
 
 def test_what_every_class_shows_at_the_place_is_no_word_for_one_of_them() -> None:

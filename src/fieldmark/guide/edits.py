@@ -8,9 +8,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from fieldmark.guide.frame import Placed
 from fieldmark.guide.objects import dilated
 from fieldmark.guide.pictures import Pictures, from_lab, resized
+from fieldmark.guide.placing import Placed
 from fieldmark.guide.pose import Poses, from_canvas
 
 SOFT = 0.012  # of the side: how gently an edit begins at its border

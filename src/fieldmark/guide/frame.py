@@ -12,36 +12,16 @@ import numpy as np
 
 from fieldmark.guide.objects import Objects, find_objects, in_one_piece
 from fieldmark.guide.pictures import Pictures
-from fieldmark.guide.pose import (
-    ALIKE,
-    Poses,
-    centred,
-    congeal,
-    fit,
-    laid_over,
-    overlap,
-    spread,
-    steep,
-    whole_picture,
-)
+from fieldmark.guide.placing import Placed, best_placed
+from fieldmark.guide.pose import ALIKE, centred, congeal, fit, overlap, spread, steep, whole_picture
 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
 LEARN = 96  # pictures that a frame is learned from
-WORTH = (
-    1 / 3
-)  # of the overlap that is missing, which a freedom must bring: else things stay as they are in the pictures
+WORTH = 1 / 3  # of the overlap that is missing: what a freedom must bring, else things stay as they are in the pictures
 LESS = 0.5  # of the spread of light and dark must be left, where turning does little for the outlines
 LOOSELY, SOME = 0.8, 0.1  # overlap below which, and share of steep axes from which turning any way is tried
 ONE_PIECE = 0.5  # of what stands out, in the median picture: with less there is no one object
 SIZES = (0.02, 0.9)  # of the picture: an object's area in the median picture
-
-
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """Pictures in a frame: their objects and poses."""
-
-    objects: Objects
-    poses: Poses
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +43,13 @@ class Frame:
         if self.template is None:
             objects = find_objects(pictures)
             return Placed(objects, centred(objects))
-        return _twice(pictures, find_objects(pictures, refine=False), self.template, self.any_way)
+        return best_placed(pictures, self.template, any_way=self.any_way)
 
 
 def learn_frame(pictures: Pictures) -> Frame:
     """The kind of frame that suits these pictures, and its template; LEARN of them, evenly taken, are enough."""
     few = np.unique(np.linspace(0, len(pictures) - 1, min(LEARN, len(pictures))).astype(int))
-    pictures = Pictures(pictures.rgb[few], pictures.span)
+    pictures = pictures.select(few)
     objects = find_objects(pictures, refine=False)
     contrast, area = float(np.median(objects.contrast)), float(np.median(objects.areas))
     if contrast < STANDS_OUT or not SIZES[0] <= area <= SIZES[1]:
@@ -102,16 +82,9 @@ def _gain(before: float, after: float) -> float:
 
 def _aligned(pictures: Pictures, objects: Objects, *, any_way: bool) -> tuple[np.ndarray, Placed]:
     """The template of these objects, learned twice, and the objects aligned with it."""
-    placed = _twice(pictures, objects, congeal(pictures, objects, any_way=any_way), any_way)
+    placed = best_placed(pictures, congeal(pictures, objects, any_way=any_way), any_way=any_way)
     template = congeal(pictures, placed.objects, placed.poses)
     return template, Placed(placed.objects, fit(pictures, placed.objects, template, placed.poses, any_way=any_way))
-
-
-def _twice(pictures: Pictures, objects: Objects, template: np.ndarray, any_way: bool) -> Placed:
-    """Objects found once more where the template says they should be, and then placed."""
-    poses = fit(pictures, objects, template, any_way=any_way)
-    better = find_objects(pictures, laid_over(template[..., 0], poses, pictures.shape))
-    return Placed(better, fit(pictures, better, template, poses, any_way=any_way))
 
 
 def _everything(pictures: Pictures) -> Objects:

@@ -15,11 +15,27 @@ from fieldmark.guide.pictures import Pictures
 RING = 0.08  # of the side: the border whose colours are taken for the background
 PALETTE = 6  # colours of it
 MOSTLY = 0.6  # of the border is background; the rest may be the object, where it is cut off
-CLIP = 24  # Delta E: a saturated patch counts no more than this, or it captures the threshold
 CENTRE = 0.38  # sigma of the centred weight, in sides
 LEAST_AREA = 0.08  # of the image: less than this and the threshold has missed
 ITERATIONS = 2  # of GrabCut: more change next to nothing
 SAMPLE = 600  # pixels of the border that its colours are taken from
+
+
+@dataclass(frozen=True)
+class Look:
+    """A way to tell an object from the border's colours.
+
+    blur  of the side: what is smaller is texture
+    clip  Delta E: a difference counts no more than this, or a saturated patch captures the threshold
+    """
+
+    blur: float
+    clip: float
+
+
+# The first suits most pictures. The others find what it misses: objects of nearly the ground's colour (whose darkest
+# part it takes for all), strong colours on a ground of many, and objects on coarse textures.
+LOOKS = (Look(1 / 64, 24), Look(1 / 64, 14), Look(1 / 64, 40), Look(1 / 32, 10))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,26 +55,33 @@ class Objects:
         """(n,) the body unit: the root of the object's area, in pixels."""
         return np.sqrt(np.maximum(self.masks.sum(axis=(1, 2)), 1.0))
 
+    def select(self, rows: np.ndarray) -> Objects:
+        return Objects(self.masks[rows], self.contrast[rows])
 
-def find_objects(pictures: Pictures, prior: np.ndarray | None = None, *, refine: bool = True) -> Objects:
+
+def find_objects(
+    pictures: Pictures, prior: np.ndarray | None = None, *, refine: bool = True, look: Look = LOOKS[0]
+) -> Objects:
     """The object of every picture; `prior` (n, h, w) 0 to 1 says where the objects of the others lie.
 
     Without `refine` it is what stands apart from the border, quickly: enough to see how objects lie.
     """
 
     def one(index: int) -> tuple[np.ndarray, float]:
-        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine)
+        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine, look)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         found = list(pool.map(one, range(len(pictures))))
     return Objects(np.stack([mask for mask, _ in found]), np.array([contrast for _, contrast in found]))
 
 
-def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool = True) -> tuple[np.ndarray, float]:
+def object_mask(
+    rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool = True, look: Look = LOOKS[0]
+) -> tuple[np.ndarray, float]:
     """The mask (h, w) bool of one picture, and its contrast in Delta E."""
     side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
-    distance = _distance_to_border(rgb, side)
-    clipped = np.minimum(distance, CLIP)
+    distance = _distance_to_border(rgb, side, look.blur)
+    clipped = np.minimum(distance, look.clip)
     weighted = clipped * _centred(rgb.shape[:2])
     threshold = _otsu(weighted)
     seed = weighted > threshold
@@ -74,10 +97,10 @@ def object_mask(rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool =
 
 def in_one_piece(pictures: Pictures) -> np.ndarray:
     """(n,) of what stands apart from the border's colours in each picture, the share that the largest piece holds."""
-    found = np.ones(len(pictures))
+    found, look = np.ones(len(pictures)), LOOKS[0]
     for index, rgb in enumerate(pictures.rgb):
         side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
-        distance = np.minimum(_distance_to_border(rgb, side), CLIP)
+        distance = np.minimum(_distance_to_border(rgb, side, look.blur), look.clip)
         apart = opened(distance > _otsu(distance), side / 64)
         count, _, stats, _ = cv2.connectedComponentsWithStats(apart.astype(np.uint8), connectivity=8)
         if count > 1:
@@ -117,8 +140,8 @@ def _morph(mask: np.ndarray, operation: int, radius: float) -> np.ndarray:
     return cv2.morphologyEx(mask.astype(np.uint8), operation, disk(radius)).astype(bool)
 
 
-def _distance_to_border(rgb: np.ndarray, side: float) -> np.ndarray:
-    blurred = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(side / 64, 0.5))
+def _distance_to_border(rgb: np.ndarray, side: float, blur: float) -> np.ndarray:
+    blurred = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(blur * side, 0.5))
     lab = cv2.cvtColor(blurred / 255, cv2.COLOR_RGB2LAB)
     ring = np.zeros(rgb.shape[:2], bool)
     width = max(2, round(RING * side))

@@ -30,6 +30,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.rgb)
 
+    def select(self, rows: np.ndarray) -> Pictures:
+        return Pictures(self.rgb[rows], self.span)
+
     @property
     def shape(self) -> tuple[int, int]:
         """(height, width) in working pixels."""

@@ -55,6 +55,7 @@ class Table:
     """amounts (n, terms, places): share of a place that shows a term; whole (n, terms): of the object.
 
     means (classes, terms, CANVAS, CANVAS) are the terms of each class's discovery pictures in the frame; bodies (n, 3).
+    clear (terms, places): how clearly each question parts the discovery pictures, whatever a network says of them.
     """
 
     amounts: np.ndarray
@@ -63,6 +64,7 @@ class Table:
     bodies: np.ndarray
     outline: np.ndarray
     places: tuple[Place, ...]
+    clear: np.ndarray
 
     @cached_property
     def average(self) -> np.ndarray:
@@ -107,7 +109,25 @@ def tabulate(
             if index in owner:
                 cls = owner[index]
                 means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
-    return Table(amounts, whole, means, bodies, outline, places)
+    discovered = amounts[np.array(sorted(owner), int)]
+    return Table(amounts, whole, means, bodies, outline, places, clearness(discovered))
+
+
+def clearness(amounts: np.ndarray) -> np.ndarray:
+    """(...) how clearly amounts (n, ...) fall into two groups, much and little [otsu1979]: 1 is yes or no.
+
+    It is the share of the variance that lies between the groups, at the best threshold: .64 where amounts are normally
+    distributed. 0 where all are the same.
+    """
+    n = len(amounts)
+    ranked = np.sort(amounts.reshape(n, -1).astype(np.float64), axis=0)
+    total, variance = ranked.sum(axis=0), ranked.var(axis=0)
+    if n < 2:
+        return np.zeros(amounts.shape[1:])
+    below = np.arange(1, n)[:, None]
+    between = (total / n * below - np.cumsum(ranked, axis=0)[:-1]) ** 2 / (below * (n - below))
+    share = np.where(variance > 1e-12, between.max(axis=0) / np.maximum(variance, 1e-12), 0.0)
+    return share.reshape(amounts.shape[1:])
 
 
 def warp_terms(terms: np.ndarray, poses: Poses, index: int) -> np.ndarray:

@@ -138,6 +138,11 @@ def fit(
     return _moved(channels, poses, template, (0.25,))
 
 
+def misfit(pictures: Pictures, objects: Objects, poses: Poses, template: np.ndarray) -> np.ndarray:
+    """(n,) how unlike the template each object is in its pose: 0 is the same outline, lights and darks."""
+    return _misfit(_channels(pictures, objects), poses, template)
+
+
 def overlap(objects: Objects, poses: Poses) -> float:
     """How alike the objects' outlines are in the frame: the median intersection over union with their mean."""
     views = to_canvas(objects.masks.astype(np.float32), poses, VIEW)

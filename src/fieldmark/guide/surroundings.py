@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from fieldmark.guide.edits import Studio
-from fieldmark.guide.frame import Placed
 from fieldmark.guide.marks import CANVAS, COVERAGE, Candidate, find_marks
 from fieldmark.guide.objects import Objects, dilated
+from fieldmark.guide.placing import Placed
 from fieldmark.guide.pose import whole_picture
 from fieldmark.guide.regions import Region
 from fieldmark.guide.vocabulary import COLOURS, colour_names

@@ -14,6 +14,7 @@ COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
 LEAST = 0.02  # of a word's score: less and there is nothing to say of the place
+CLEAR = 4  # power of a question's clearness: what people can't answer yes or no is of little use to them
 PLAIN = 1.35  # how much better than a colour's name a comparison with the body, or a texture, must be to be preferred
 TEXTURES = ("light spots", "dark spots", "fine pattern")
 
@@ -39,7 +40,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
 
     The lift is over the whole object and over the same place in all pictures, whichever is less: a word says what is
     special about the place on this object, and about this object at the place. What is most of the object leaves no
-    rest to compare it with.
+    rest to compare it with. Of such words the clearer question wins: that of which a picture shows much or next to
+    nothing.
     """
     mean = table.means[cls]
     region = plate / max(float(plate.max()), 1e-9)
@@ -56,9 +58,10 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
         top, bottom, left, right = table.places[place].box()
         seen = mean[:, top:bottom, left:right]
         within = (seen * region[top:bottom, left:right]).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1e-9)
-        score = strength * within / _PLAINNESS
+        fits = strength * within / _PLAINNESS
+        score = fits * table.clear[:, place] ** CLEAR
         found += [
-            Word(int(t), int(place), float(score[t])) for t in np.nonzero((within >= WITHIN) & (score >= LEAST))[0]
+            Word(int(t), int(place), float(score[t])) for t in np.nonzero((within >= WITHIN) & (fits >= LEAST))[0]
         ]
     found.sort(key=lambda word: -word.score)
     return found[:count]
