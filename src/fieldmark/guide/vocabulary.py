@@ -97,7 +97,10 @@ def colour_names(lab: np.ndarray) -> np.ndarray:
 
 
 def _relations(difference: np.ndarray) -> np.ndarray:
-    ramps = [_ramp(sign * difference[..., axis]) for axis, sign in RELATIONS.values()]
+    """Comparisons with the body; of two hues only the one that it is more of: a blue thing may be redder than grey."""
+    size = np.abs(difference)
+    main = {0: True, 1: size[..., 1] >= size[..., 2], 2: size[..., 2] >= size[..., 1]}
+    ramps = [_ramp(sign * difference[..., axis]) * main[axis] for axis, sign in RELATIONS.values()]
     return np.stack([*ramps, _ramp(np.hypot(difference[..., 1], difference[..., 2]))], axis=-1)
 
 
