@@ -201,13 +201,13 @@ def _by_mark(main: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing, or where erasing as much
-elsewhere flips too (the control is taken off). A mark is missed where others of its class are so strong that little
-evidence is left for it (spots beside the eye ring, the crest in minimal pairs); the second look finds it only where it
-still decides. The crest is missed, too, where birds without any mark are called by its class: erasing it flips nothing.
-Crest and forked tail are shapes of the outline: on the hard tier textured grounds break the masks that shapes are read
-from. The wing bar is called light spots there and in minimal pairs. In minimal pairs every mark is shared by four
-classes, and a class is as much what it lacks as what it has, which a key with two "yes" a class can hardly ask."""
+WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing. A bird whose forked tail is
+erased has no tail, which networks were never shown, and many go on calling it as before; where a crest was, its base
+stays. A mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one), or where
+erasing it takes less of the margin than drawing the bird without it (the crest of the class that birds without any mark
+are called by). Crest and forked tail are shapes of the outline: on the hard tier textured grounds break the masks that
+shapes are read from. In minimal pairs every mark is shared by four classes, and a class is as much what it lacks as
+what it has, which a key with two "yes" a class can hardly ask."""
 
 
 def _nets(main: Sequence[Found]) -> str:
