@@ -207,6 +207,17 @@ def test_the_key_asks_nothing_whose_answer_changes_nothing() -> None:
         walk(keys.grow(numbers[rng.permutation(90)], np.random.default_rng(seed).permutation(classes), 2))
 
 
+def test_a_class_that_shows_most_of_something_is_told_by_it_from_those_that_show_some() -> None:
+    """A bar shows much in the middle, two dots some: the best first cut parts all three from plain, and loses a dot."""
+    rng = np.random.default_rng(0)
+    middle, left, above = np.array([[1.0, 0.5, 0.5, 0], [0.6, 1.0, 0, 0], [0.1, 0, 1.0, 0]])
+    classes = np.repeat(np.arange(4), 25)
+    numbers = np.stack([middle[classes], left[classes], above[classes]], axis=1) + rng.normal(0, 0.05, (100, 3))
+    assert keys.thresholds(numbers, classes)[0] == pytest.approx(0.75, abs=0.1)
+    assert (keys.answers(keys.grow(numbers, classes, 4), numbers) == classes).mean() > 0.95
+    assert (keys.answers(keys._grown(numbers, classes, 4, {}), numbers) == classes).mean() < 0.8
+
+
 def test_a_key_without_numbers_says_the_commonest_class() -> None:
     tree = keys.grow(np.zeros((20, 0)), np.repeat([1, 2], [14, 6]), 3)
     assert (keys.answers(tree, np.zeros((5, 0))) == 1).all()
