@@ -117,13 +117,13 @@ def clearness(amounts: np.ndarray) -> np.ndarray:
     """(...) how clearly amounts (n, ...) fall into two groups, much and little [otsu1979]: 1 is yes or no.
 
     It is the share of the variance that lies between the groups, at the best threshold: .64 where amounts are normally
-    distributed. 0 where all are the same.
+    distributed. 0 where all are the same, or there are fewer than two.
     """
     n = len(amounts)
-    ranked = np.sort(amounts.reshape(n, -1).astype(np.float64), axis=0)
-    total, variance = ranked.sum(axis=0), ranked.var(axis=0)
     if n < 2:
         return np.zeros(amounts.shape[1:])
+    ranked = np.sort(amounts.reshape(n, -1).astype(np.float64), axis=0)
+    total, variance = ranked.sum(axis=0), ranked.var(axis=0)
     below = np.arange(1, n)[:, None]
     between = (total / n * below - np.cumsum(ranked, axis=0)[:-1]) ** 2 / (below * (n - below))
     share = np.where(variance > 1e-12, between.max(axis=0) / np.maximum(variance, 1e-12), 0.0)
