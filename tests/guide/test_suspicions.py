@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import fieldmark as fm
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, evidence
+from fieldmark.guide.making import Seen
+from fieldmark.guide.marks import Candidate
 from fieldmark.guide.objects import Objects
 from fieldmark.guide.pictures import Pictures
 from fieldmark.guide.placing import Placed
@@ -16,8 +20,9 @@ from fieldmark.guide.regions import Region, find_regions
 from fieldmark.guide.sharpness import blurred, blurred_to, sharpness
 from fieldmark.guide.split import split_by_prediction
 from fieldmark.guide.surroundings import Surroundings
-from fieldmark.guide.suspicions import Search, Suspects
+from fieldmark.guide.suspicions import Search, Suspects, astray
 from tests.guide.drawn import CUES, NAMES, colour_network, cue_network, cued
+from tests.guide.made import small_guide
 
 pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
@@ -116,6 +121,19 @@ def test_pictures_without_an_object_have_nothing_beside_it() -> None:
     assert Surroundings.of(looked.studio) is None
     assert suspects.marks == ()
     assert not any("background" in each or "beside" in each for each in suspects.sentences)
+
+
+def test_what_lies_beside_the_object_is_said_where_it_changes_the_networks_mind() -> None:
+    images = cued()[0][:6]
+    seen = Seen.of(images, np.arange(6))
+    studio = Studio(images, seen.pictures, seen.placed, np.zeros((6, 3), np.float32))
+    corner = np.zeros((64, 64), bool)
+    corner[60:, 60:] = True
+    candidate = Candidate(0, np.ones((96, 96)), (Region(0, corner, 0.5, np.zeros(3)),), 1.0, 0.5, np.zeros(3))
+    mark = small_guide().marks[0]
+    assert len(astray([mark], [candidate], studio)) == 1
+    idle = replace(mark, proof=replace(mark.proof, flips=0.05, control_flips=0.02))
+    assert astray([idle], [candidate], studio) == ()
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast() -> None:

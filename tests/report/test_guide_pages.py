@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
+from fieldmark.guide.together import Default
 from fieldmark.report.guide_card import card, fitting
 from tests.guide.made import small_guide
 
@@ -46,3 +47,13 @@ def test_commands_of_a_refusal_are_set_as_code(tmp_path: Path) -> None:
     assert "<code>fieldmark explain</code>" in page
     assert "no &lt; yes" in page
     assert "`" not in page.split("</style>")[1]
+
+
+def test_a_class_that_is_what_has_no_mark_is_told_so_on_the_card_and_not_by_marks_without_proof() -> None:
+    guide = small_guide()
+    vague = replace(guide.marks[0], classes=("plain",), words="Grey, in the middle", accepted=False)
+    with_noise = replace(guide, marks=(*guide.marks, vague))
+    said = " ".join(text.get_text() for text in card(replace(with_noise, default=Default(1, 20, 0.9, 1.0))).texts)
+    assert "none of the others' marks" in said
+    assert "Grey" not in said
+    assert "Grey" in " ".join(text.get_text() for text in card(with_noise).texts)

@@ -19,7 +19,7 @@ from fieldmark.guide.observer import Split
 from fieldmark.guide.pictures import resized
 from fieldmark.guide.regions import Region
 from fieldmark.guide.surroundings import OUTSIDE, Spot, Surroundings, colour_of, near, rim_colour, spot_of
-from fieldmark.guide.swaps import Cue, Swaps
+from fieldmark.guide.swaps import LEAST, Cue, Swaps
 
 MOSTLY = 0.5  # of the effect of a background, which a mark or the rim must have to be the reason
 NAMED = 8  # classes that a sentence names
@@ -82,7 +82,7 @@ class Search:
         return Suspects(tuple(mark for mark, _ in beside), tuple(said), elsewhere)
 
     def _beside(self, regions: Sequence[Region]) -> list[tuple[Mark, Spot]]:
-        """The accepted marks beside the objects, and where in the picture each is."""
+        """The accepted marks beside the objects that change the network's mind, and where in the picture each is."""
         beside = Surroundings.of(self.studio)
         candidates = [] if beside is None else beside.marks(regions, self.said.predicted, self.groups)
         if beside is None or not candidates:
@@ -94,7 +94,7 @@ class Search:
         effects = examine(bench)
         found = []
         for mark, effect, good in zip(candidates, effects, accepted(effects), strict=True):
-            if good:
+            if good and effect.flips - effect.control_flips >= LEAST:
                 spot = spot_of(mark, self.studio.pictures.shape)
                 found.append((self._mark(mark, effect, spot.words, bench, beside), spot))
         return found
@@ -136,7 +136,8 @@ def astray(
     found, known = [], {name for mark in suspects.marks for name in mark.classes}
     for mark, candidate in zip(marks, candidates, strict=True):
         inside = [(r.mask & near(studio, r.image)).sum() / r.mask.sum() for r in candidate.regions]
-        if mark.accepted and mark.classes[0] not in known and float(np.mean(inside)) < OUTSIDE:
+        matters = mark.accepted and mark.proof.flips - mark.proof.control_flips >= LEAST
+        if matters and mark.classes[0] not in known and float(np.mean(inside)) < OUTSIDE:
             found.append(
                 f"for {mark.classes[0]} the network reads something beside the object ({mark.words}): erasing it "
                 f"changes its mind on {mark.proof.flips:.0%} of the pictures"

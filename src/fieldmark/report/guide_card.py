@@ -76,6 +76,9 @@ def _heading(figure: Figure, guide: FieldGuide) -> float:
 def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: float, size: float, width: float) -> None:
     marks = [mark for mark in guide.marks if name in mark.classes]
     marks.sort(key=lambda mark: (not mark.accepted, -mark.effect))
+    left_over = guide.default is not None and guide.classes[guide.default.cls] == name
+    if left_over:
+        marks = [mark for mark in marks if mark.accepted]
     axes = figure.add_axes((left / WIDTH, (upper - size) / HEIGHT, size / WIDTH, size / HEIGHT))
     axes.set_axis_off()
     example = next((e for mark in marks for e in mark.examples if e.image in guide.pictures), None)
@@ -97,7 +100,8 @@ def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: flo
         _text(figure, x, y, part, size=9.5)
         y -= ROW
     if not marks:
-        for part in textwrap.wrap("no mark of its own", letters):
+        nothing = "none of the others' marks" if left_over else "no mark of its own"
+        for part in textwrap.wrap(nothing, letters):
             _text(figure, x, y, part, size=8.5, color=QUIET)
 
 
