@@ -28,7 +28,7 @@ def test_good_numbers_are_reducible() -> None:
         ({"described": Agreement(0.72, 0.66, 0.78, 0.3, 200)}, "at least 66%; 70% is needed"),
         ({"described": Agreement(0.95, 0.92, 0.97, 0.92, 200)}, "the words bring 3% more than random places"),
         ({"top_share": 0.13}, "the strongest place holds 13% of it"),
-        ({"proved": 0.5}, "changes the network's mind for 50% of the classes only"),
+        ({"proved": 0.5}, "it is proved of 50% of the classes only"),
         ({"stability": 0.3}, "other pictures give other marks (Jaccard 0.30)"),
         ({"elsewhere": 1.0}, "for 100% of the classes the network goes by something that is nowhere in particular"),
     ],

@@ -102,7 +102,7 @@ def verdict(found: Findings) -> str:
             f"the evidence is spread out: the strongest place holds {found.top_share:.0%} of it in the median picture"
         )
     if found.proved < LEAST_PROVED:
-        reasons.append(f"erasing a mark changes the network's mind for {found.proved:.0%} of the classes only")
+        reasons.append(f"it is proved of {found.proved:.0%} of the classes only that erasing a mark changes its mind")
     if found.stability < LEAST_STABLE:
         reasons.append(f"other pictures give other marks (Jaccard {found.stability:.2f})")
     return "; ".join(reasons) or REDUCIBLE
