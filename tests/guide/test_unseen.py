@@ -53,7 +53,7 @@ def test_where_there_is_no_one_object_the_frame_is_the_picture(family: str, why:
 
 
 def test_what_stands_in_the_pictures_is_not_laid_on_its_side(shared_data: Path) -> None:
-    garments = np.load(shared_data / "fashion_mnist_900.npz")["x"][:120, ..., None]
+    garments = np.load(shared_data / "fashion_mnist_900.npz")["x"][::9, ..., None]  # of every kind
     assert learn_frame(Pictures.of(garments)).kind == "centred"
 
 

@@ -18,6 +18,7 @@ from fieldmark.guide.pose import ALIKE, centred, congeal, fit, overlap, spread, 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
 LEARN = 96  # pictures that a frame is learned from
 WORTH = 1 / 3  # of the overlap that is missing: what a freedom must bring, else things stay as they are in the pictures
+ROUND = 0.85  # overlap of outlines that are alike however they are turned: then lights and darks say whether they are
 LESS = 0.5  # of the spread of light and dark must be left, where turning does little for the outlines
 LOOSELY, SOME = 0.8, 0.1  # overlap below which, and share of steep axes from which turning any way is tried
 ONE_PIECE = 0.5  # of what stands out, in the median picture: with less there is no one object
@@ -65,7 +66,7 @@ def learn_frame(pictures: Pictures) -> Frame:
     poses = placed.poses
     still = centred(placed.objects)
     aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, still)
-    less = spread(pictures, placed.objects, poses) <= LESS * spread(pictures, placed.objects, still)
+    less = plain > ROUND and spread(pictures, placed.objects, poses) <= LESS * spread(pictures, placed.objects, still)
     overlaps = f"overlap of the outlines {plain:.2f}, turned and mirrored {aligned:.2f}"
     if max(aligned, plain) < ALIKE:
         return Frame("centred", f"moved and scaled, for the outlines differ too much to be aligned ({overlaps})")
