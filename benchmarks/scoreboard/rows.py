@@ -63,7 +63,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: what, of which networks, the prototype's, the goal, all networks, and those never looked at."""
+    """One line: what, of which networks, the prototype's, the goal, all networks, and those held out."""
 
     what: str
     setting: str
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def reached(self) -> str:
-        """Whether the median of the networks that nobody looked at meets the goal, and how many of them do."""
+        """Whether the median of the networks that were held out meets the goal, and how many of them do."""
         values = self.fresh.values
         if self.goal is None or not values:
             return ""
