@@ -96,7 +96,7 @@ network is seen for that. Guide, rendering and baselines take a processor {spans
 {TUNED}
 Networks of seed {LOOKED_AT} were looked at in development, on other images. Those of the other seeds are held out:
 nothing was chosen on them or on these images, and **the column "held out" decides whether a goal is reached**.
-They have been measured before, by an earlier guide; what this page said of its failures was read before it was changed."""
+They were measured before, by an earlier guide; what this page said of its failures was read before it was changed."""
 
 
 def _rows(main: Sequence[Found]) -> str:

@@ -31,6 +31,22 @@ def test_texts_of_a_card_do_not_overlap() -> None:
             assert wide <= 1 or tall <= 3
 
 
+def test_a_sheet_says_which_classes_and_questions_it_has_no_room_for() -> None:
+    guide = small_guide()
+    assert guide.key is not None
+    plates = {f"class {i:02}": np.zeros((96, 96, 3), np.uint8) for i in range(40)}
+    tree = guide.key.tree
+    for _ in range(39):
+        tree = replace(guide.key.tree, no=tree)
+    many = replace(guide, plates=plates, counts={name: i for i, name in enumerate(plates)}, marks=())
+    said = [text.get_text() for text in card(replace(many, key=replace(guide.key, tree=tree))).texts]
+    assert "The 24 commonest of 40 classes. The others are on the page." in said
+    assert [text for text in said if text.startswith("class ")] == [f"class {i}" for i in range(16, 40)]
+    assert "The key has 40 questions, too many for a sheet. It is on the page." in said
+    assert "The key" in [text.get_text() for text in card(guide).texts]
+    assert "The key" not in said
+
+
 @pytest.mark.no_framework
 def test_what_does_not_fit_a_card_is_cut_or_left_out() -> None:
     assert fitting(["Red, at the top"], 40, 5) == ["Red, at the top"]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fieldmark.guide import FieldGuide
+from fieldmark.guide.mark import Couplet
 from fieldmark.report.html import write_atomically
 
 WIDTH, HEIGHT = 8.27, 11.69  # inches: A4
@@ -22,6 +23,7 @@ GAP, LINE = 0.16, 0.5  # between plates, of a couplet
 NAME, ROW = 0.21, 0.17  # beside a picture: of the class's name, of a line of words
 LETTER = 0.068  # inches, of these words
 MOST = 24  # classes on one sheet
+KEY_MOST = 0.45  # of the sheet that a key may take: what is longer stays on the page
 INK, QUIET, ACCENT, BAD = "#1f1c17", "#645e53", "#1f5f3c", "#8c2f14"
 
 
@@ -35,25 +37,37 @@ def write_card(guide: FieldGuide, path: Path) -> Path:
 
 
 def card(guide: FieldGuide) -> Figure:
-    """The sheet: verdict, plates, key."""
+    """The sheet: verdict, plates, key; what it has no room for is said to be on the page."""
     figure = Figure(figsize=(WIDTH, HEIGHT))
-    top = _heading(figure, guide)
-    names = list(guide.plates)[:MOST]
-    columns = 2 if len(names) <= 12 else 3
-    rows = -(-len(names) // columns) or 1
+    names = commonest(guide)
     couplets = guide.key.couplets() if guide.key is not None else []
     key_height = 0.6 + LINE * -(-len(couplets) // 2) if couplets else 0
+    notes = []
+    if len(names) < len(guide.plates):
+        notes.append(f"The {len(names)} commonest of {len(guide.plates)} classes. The others are on the page.")
+    if key_height > KEY_MOST * HEIGHT:
+        notes.append(f"The key has {len(couplets)} questions, too many for a sheet. It is on the page.")
+        couplets, key_height = [], 0
+    top = _heading(figure, guide, notes)
+    columns = 2 if len(names) <= 12 else 3
+    rows = -(-len(names) // columns) or 1
     room = top - MARGIN - key_height
     size = max(0.5, min(1.75 if columns == 2 else 1.15, room / rows - GAP))
     width = (WIDTH - 2 * MARGIN) / columns
     for i, name in enumerate(names):
         left, upper = MARGIN + (i % columns) * width, top - (i // columns) * (size + GAP)
         _plate(figure, guide, name, left, upper, size, width)
-    _key(figure, guide, top - rows * (size + GAP) - 0.2)
+    _key(figure, couplets, top - rows * (size + GAP) - 0.2)
     return figure
 
 
-def _heading(figure: Figure, guide: FieldGuide) -> float:
+def commonest(guide: FieldGuide) -> list[str]:
+    """The classes that a sheet has room for: those of which there are most pictures, in the guide's order."""
+    order = sorted(guide.plates, key=lambda name: -guide.counts.get(name, 0))
+    return [name for name in guide.plates if name in set(order[:MOST])]
+
+
+def _heading(figure: Figure, guide: FieldGuide, notes: Sequence[str]) -> float:
     _text(figure, MARGIN, HEIGHT - MARGIN, "What to look for", size=20, family="serif", weight="bold")
     if guide.fidelity is None or not guide.reducible:
         line = f"Don't rely on this: {guide.verdict}."
@@ -66,7 +80,8 @@ def _heading(figure: Figure, guide: FieldGuide) -> float:
         )
         colour = QUIET
     y = HEIGHT - MARGIN - 0.42
-    for text, tone in ((line, colour), *((f"Warning: {each}.", BAD) for each in guide.warnings)):
+    warned = ((f"Warning: {each}.", BAD) for each in guide.warnings)
+    for text, tone in ((line, colour), *warned, *((each, QUIET) for each in notes)):
         for part in textwrap.wrap(text, 112)[:4]:
             _text(figure, MARGIN, y, part, size=8.5, color=tone)
             y -= 0.16
@@ -121,10 +136,9 @@ def fitting(words: Sequence[str], letters: int, rows: int) -> list[str]:
     return lines
 
 
-def _key(figure: Figure, guide: FieldGuide, upper: float) -> None:
-    if guide.key is None:
+def _key(figure: Figure, couplets: Sequence[Couplet], upper: float) -> None:
+    if not couplets:
         return
-    couplets = guide.key.couplets()
     _text(figure, MARGIN, upper, "The key", size=13, family="serif", weight="bold")
     half = -(-len(couplets) // 2)
     column = (WIDTH - 2 * MARGIN) / 2
