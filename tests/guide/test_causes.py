@@ -20,6 +20,7 @@ from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, _against_others
 from fieldmark.guide.making import Seen
 from fieldmark.guide.marks import Candidate, find_marks
+from fieldmark.guide.pose import whole_picture
 from fieldmark.guide.proving import prove
 from fieldmark.guide.regions import Region
 from fieldmark.guide.second import new_ones, second_look
@@ -189,17 +190,41 @@ def test_what_only_a_second_look_saw_has_to_decide(bench: Bench, monkeypatch: py
     monkeypatch.setattr(
         "fieldmark.guide.second.evidence", lambda classifier, images, said, shape: np.zeros((len(images), *shape))
     )
-    monkeypatch.setattr("fieldmark.guide.proving.DECIDES", 2.0)
     hold_out = bench.everyone
     marks = [replace(mark, regions=mark.regions) for mark in bench.marks]
-    nowhere = replace(marks[0], plate=np.zeros_like(marks[0].plate), regions=())
+    corner = np.zeros_like(marks[0].plate)
+    corner[0, 0] = 1
+    nowhere = replace(marks[0], plate=corner, regions=())
     asked, told = (bench.classifier, bench.studio, bench.said), np.ones(len(marks), bool)
     later = [replace(mark, after=(nowhere,)) for mark in marks]
+    assert prove(*asked, later, told, hold_out, 0).accepted.any()
+    monkeypatch.setattr("fieldmark.guide.proving.DECIDES", 2.0)
     assert prove(*asked, marks, told, hold_out, 0).accepted.any()
     for proof in (prove(*asked, later, told, hold_out, 0), prove(*asked, marks, ~told, hold_out, 0)):
         assert not proof.accepted.any()
         assert proof.absences == ()
         assert all(each.flips == 0 for each in proof.together.values())
+
+
+def test_an_object_that_is_a_mark_leaves_its_parts_to_other_marks(bench: Bench) -> None:
+    part, rows = best(bench, RED), bench.tested[RED]
+    body = replace(part, plate=np.ones_like(part.plate), whole=True)
+    both = replace(bench, areas=Areas(bench.studio, marks=(body, part)), marks=(body, part))
+    assert all((both.areas.of(part, int(i)) == bench.areas.of(part, int(i))).all() for i in rows)
+    after = replace(part, after=(body,))
+    assert Areas(bench.studio, marks=(body, after)).of(after, int(rows[0])).any()
+    together, alone = erase_together(both, [body, part])[RED], erase_together(both, [part])[RED]
+    assert (together.flips, together.called) == (alone.flips, alone.called)
+    assert sum(alone.called) > 0.5
+    assert sum(erase_together(both, [body])[RED].called) == 0  # dyed: what lends its colour is not what is left
+
+
+def test_nothing_is_most_of_an_object_where_pictures_have_none(bench: Bench) -> None:
+    shape, n = bench.studio.pictures.shape, 8
+    everywhere = [Region(i, np.ones(shape, bool), 0.9, np.zeros(3)) for i in range(n)]
+    poses, bodies = bench.studio.placed.poses.select(slice(0, n)), np.zeros((n, 3))
+    assert find_marks(everywhere, np.zeros(n, int), poses, bodies)[0].whole
+    assert not find_marks(everywhere, np.zeros(n, int), whole_picture(n, shape), bodies)[0].whole
 
 
 def test_pixels_that_two_marks_of_a_class_claim_are_the_stronger_ones(bench: Bench) -> None:

@@ -44,6 +44,17 @@ def test_objects_are_found_and_only_those_that_are_turned_in_the_pictures_are_tu
     assert np.median((masks & truth).sum(axis=(1, 2)) / (masks | truth).sum(axis=(1, 2))) > 0.9
 
 
+def test_noise_turns_nothing() -> None:
+    """Plain bars that stand, and squares: what turning brings or takes is chance."""
+    for height, width in ((30, 14), (22, 22)):
+        rng = np.random.default_rng(height)
+        images = 190 + rng.normal(0, 6, (24, 64, 64, 3))
+        for image in images:
+            top, left = rng.integers(8, 56 - height), rng.integers(8, 56 - width)
+            image[top : top + height, left : left + width] -= 120
+        assert learn_frame(Pictures.of(np.clip(images, 0, 255).astype(np.uint8))).kind == "centred"
+
+
 @pytest.mark.parametrize(("family", "why"), [("tiles", "no object"), ("crowds", "several things")])
 def test_where_there_is_no_one_object_the_frame_is_the_picture(family: str, why: str) -> None:
     frame, there, _ = placed(family)

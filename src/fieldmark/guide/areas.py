@@ -41,13 +41,13 @@ class Areas:
         """(h, w) bool: what has the mark's colour at its place, and what sticks out there.
 
         Where little has, all of the place with the picture's own regions of evidence. What is a stronger mark's of
-        the class, or another's after which this one was seen, does not belong to it.
+        the class, or another's after which this one was seen, does not belong to it; a whole object takes nothing.
         """
         found = self.claimed(mark, index)
         for stronger in self.marks:
             if stronger is mark:
                 break
-            if stronger.cls == mark.cls:
+            if stronger.cls == mark.cls and not stronger.whole:
                 found = found & ~self.claimed(stronger, index)
         return found
 
@@ -57,7 +57,8 @@ class Areas:
         if key not in self._known:
             found = self._found(mark, index)
             for other in mark.after:
-                found &= ~self.claimed(other, index)
+                if not other.whole:
+                    found &= ~self.claimed(other, index)
             self._known[key] = found
         return self._known[key]
 

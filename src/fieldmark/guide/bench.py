@@ -102,10 +102,11 @@ class Bench:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Drops (ways, n) and the classes named without marks of the class; mean drop (n,) and flips of a control.
 
-        Parts are erased; control: as much elsewhere. An object that is the mark itself is dyed as the objects of other
-        classes are: erased, it would be no object. Control: as others of its own class.
+        Parts are erased; control: as much elsewhere. Where there are none, the object is the mark itself, and dyed as
+        the objects of other classes are: erased, it would be no object. Control: as others of its own class.
         """
-        if any(mark.whole for mark in marks):
+        marks = [mark for mark in marks if not mark.whole]
+        if not marks:
             drops, named = self.dyed(rows, cls, self.others(cls))
             kept, again = self.dyed(rows, cls, self.tested[cls])
             return drops, named, kept.mean(axis=0), (again != cls).mean(axis=0)

@@ -127,14 +127,16 @@ def _with_marks(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers.
 
-    Where the object itself is a mark, the picture's own object in the body colour of the source, and of the stranger.
+    Where the object itself is the only mark, the picture's own object in the body colour of the source, and of the
+    stranger.
     """
     edits, controls = [], []
+    marks = [mark for mark in marks if not mark.whole]
     for i, base in bases.items():
         source, stranger = bench.source(cls, i), bench.stranger(cls, i)
         if source is None or stranger is None:
             continue
-        if any(mark.whole for mark in marks):
+        if not marks:
             edits.append(bench.studio.dyed(i, source))
             controls.append(bench.studio.dyed(i, stranger))
             continue

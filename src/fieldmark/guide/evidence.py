@@ -58,6 +58,7 @@ def evidence_left(classifier: Classifier, images: np.ndarray, said: Said, shape:
     """As `evidence`, of edited images: what still speaks for the class that was predicted before the edit.
 
     The class that an edit makes of an image is no rival here: it may have all that is left in common with the old one.
+    How much each rival counts is taken from the edited image and stays so along the path.
     """
     return _evidence(classifier, images, said, shape, lambda cls: partial(_against_others, cls))
 

@@ -17,9 +17,11 @@ from fieldmark.guide.pose import ALIKE, centred, congeal, fit, overlap, spread, 
 
 STANDS_OUT = 8.0  # Delta E between object and border, in the median picture
 LEARN = 96  # pictures that a frame is learned from
+GAIN = 0.02  # of overlap: less is noise
 WORTH = 1 / 3  # of the overlap that is missing: what a freedom must bring, else things stay as they are in the pictures
 ROUND = 0.85  # overlap of outlines that are alike however they are turned: then lights and darks say whether they are
 LESS = 0.5  # of the spread of light and dark must be left, where turning does little for the outlines
+FLAT = 0.01  # of that spread: with less, all objects show the same anyway
 LOOSELY, SOME = 0.8, 0.1  # overlap below which, and share of steep axes from which turning any way is tried
 ONE_PIECE = 0.5  # of what stands out, in the median picture: with less there is no one object
 SIZES = (0.02, 0.9)  # of the picture: an object's area in the median picture
@@ -66,19 +68,20 @@ def learn_frame(pictures: Pictures) -> Frame:
     poses = placed.poses
     still = centred(placed.objects)
     aligned, plain = overlap(placed.objects, poses), overlap(placed.objects, still)
-    less = plain > ROUND and spread(pictures, placed.objects, poses) <= LESS * spread(pictures, placed.objects, still)
+    inside = spread(pictures, placed.objects, still)
+    less = plain > ROUND and inside > FLAT and spread(pictures, placed.objects, poses) <= LESS * inside
     overlaps = f"overlap of the outlines {plain:.2f}, turned and mirrored {aligned:.2f}"
     if max(aligned, plain) < ALIKE:
         return Frame("centred", f"moved and scaled, for the outlines differ too much to be aligned ({overlaps})")
-    if aligned < ALIKE or not (_gain(plain, aligned) > WORTH or less):
+    if aligned < ALIKE or not (_gain(plain, aligned) > WORTH or (less and aligned >= plain - GAIN)):
         return Frame("centred", f"moved and scaled, for turning and mirroring brings little ({overlaps})")
     turning = "turned any way" if any_way else "turned"
     return Frame("aligned", f"moved, scaled, {turning} and mirrored into one pose ({overlaps})", template, any_way)
 
 
 def _gain(before: float, after: float) -> float:
-    """What an overlap has won, as a share of all that was missing."""
-    return (after - before) / max(1 - before, 1e-6)
+    """What an overlap has won, as a share of all that was missing; 0 where it is hardly anything."""
+    return (after - before) / max(1 - before, 1e-6) if after - before >= GAIN else 0.0
 
 
 def _aligned(pictures: Pictures, objects: Objects, *, any_way: bool) -> tuple[np.ndarray, Placed]:

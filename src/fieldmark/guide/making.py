@@ -132,14 +132,19 @@ class Making:
         stays = [good or not (one.after or again) for one, good, again in known]
         candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
         chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
+        if not candidates:
+            reason = "what speaks for the classes shows up only with other evidence erased, and none of it is proved"
+            return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
         facing = directions(shared, frame, placed.poses.mirrored, self.ends)
         marks = self._marks(studio, table, candidates, chosen, facing, proof)
-        plain = [one for one in candidates if not one.after] or candidates  # what needs a second look is not asked
-        asks = distinct(chosen[: len(plain)], [mark.plate for mark in plain], table)
-        fidelity, tree, says = self._fidelity(plain, [chosen[i] for i in asks], table)
+        # What needs a second look is not asked. The proof saw the hold-out, so it may not choose the questions.
+        simple = [pair for pair in kept if not pair[0].after] or kept
+        plain, answers_to = [one for one, _ in simple], [word for _, word in simple]
+        asks = distinct(answers_to, [mark.plate for mark in plain], table)
+        fidelity, tree, says = self._fidelity(plain, [answers_to[i] for i in asks], table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
-        asked = tuple(question(chosen[i], facing.where(nearest(candidates[i].plate, table.places))) for i in asks)
-        key = Key(labels, tree, tuple(chosen[i] for i in asks), asked, frame, shared, self.images.shape[1:])
+        asked = tuple(question(answers_to[i], facing.where(nearest(plain[i].plate, table.places))) for i in asks)
+        key = Key(labels, tree, tuple(answers_to[i] for i in asks), asked, frame, shared, self.images.shape[1:])
         steady = stability(regions, first, predicted, placed.poses, table.bodies, seed=self.seed)
         warned = (*suspects.sentences, *astray(marks, candidates, studio, suspects), *self.left_out)
         marks += suspects.marks
@@ -200,6 +205,7 @@ class Making:
                     inside=_inside(mark, studio),
                     plate=mark.plate,
                     examples=self._examples(mark, proof.bench),
+                    whole=mark.whole,
                 )
             )
         return found

@@ -11,7 +11,6 @@ from fieldmark.errors import ImageError
 from fieldmark.guide.causes import Effect
 from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node, answers
-from fieldmark.guide.marks import WHOLE, area_of
 from fieldmark.guide.naming import what
 from fieldmark.guide.observer import Agreement, numbers
 from fieldmark.guide.pictures import Pictures
@@ -52,6 +51,7 @@ class Mark:
     inside    share of it that lies on the object or close to it
     plate     (CANVAS, CANVAS) 0 to 1: where it is in the frame
     ground    the mean picture (CANVAS, CANVAS, 3) uint8 of the frame of the plate; None: the class's plate
+    whole     it is most of the object: then not erased but dyed, and not put on others but lent as a colour
     """
 
     classes: tuple[str, ...]
@@ -68,16 +68,17 @@ class Mark:
     plate: np.ndarray
     examples: tuple[Example, ...]
     ground: np.ndarray | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is most of the object: then not erased but dyed, and not put on others but lent as a colour."""
-        return self.ground is None and area_of(self.plate) >= WHOLE
+    whole: bool = False
 
     @property
     def taken(self) -> tuple[str, str]:
         """What was done to be without it, and to the control, in words."""
         return ("dyed as other classes are", "as its own") if self.whole else ("erased", "elsewhere")
+
+    @property
+    def given(self) -> str:
+        """What was done to others to give it to them, in words."""
+        return "others dyed so" if self.whole else "put on others"
 
 
 @dataclass(frozen=True)

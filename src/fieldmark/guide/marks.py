@@ -23,6 +23,7 @@ class Candidate:
     """A mark before it has words: of one class, where it is (CANVAS, CANVAS; 0 to 1), and the regions it is made of.
 
     after  the marks of its class that had been erased when it was seen; none, if it was seen at once
+    whole  it is no part of the object but most of it; never so where pictures have no object
     """
 
     cls: int
@@ -32,11 +33,7 @@ class Candidate:
     share: float
     colour: np.ndarray  # Lab minus the body's
     after: tuple[Candidate, ...] = ()
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is no part of the object but most of it."""
-        return area_of(self.plate) >= WHOLE
+    whole: bool = False
 
     @property
     def images(self) -> np.ndarray:
@@ -101,4 +98,6 @@ def _candidate(cls: int, members: list[Region], coverage: float, poses: Poses, b
     plate = cv2.GaussianBlur(to_canvas(masks, poses.select(rows), CANVAS).mean(axis=0), (0, 0), 1.0)
     colour = np.median(np.stack([region.colour - bodies[region.image] for region in members]), axis=0)
     share = float(np.mean([region.share for region in members]))
-    return Candidate(cls, plate / max(plate.max(), 1e-6), tuple(members), coverage, share, colour)
+    plate = plate / max(plate.max(), 1e-6)
+    whole = poses.kind != "picture" and area_of(plate) >= WHOLE
+    return Candidate(cls, plate, tuple(members), coverage, share, colour, whole=whole)

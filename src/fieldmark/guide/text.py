@@ -31,7 +31,7 @@ def page(guide: FieldGuide) -> str:
                 lines.append(
                     f"    on {mark.coverage:.0%} of its pictures; {taken}: {mark.proof.flips:.0%} called something "
                     f"else ({control} {mark.proof.control_flips:.0%}), {mark.effect:+.1f} logits "
-                    f"({mark.control:+.1f}); put on others: {mark.proof.swapped:.0%} called so "
+                    f"({mark.control:+.1f}); {mark.given}: {mark.proof.swapped:.0%} called so "
                     f"({mark.proof.swap_control:.0%})"
                 )
         for lack in guide.lacking.get(name, ()):

@@ -21,7 +21,8 @@ class Together:
 
     flips   share that is then called something else; `control_flips`: when as much is erased elsewhere
     lost    the fall of the margin beyond the control's, as a share of the margin
-    called  share that is then called each class, by two fills of three
+    called  share that is then called each class, by two fills of three; 0 where objects were dyed: what they are called
+            then is the class that lent its colour, not what is left without marks
     """
 
     n: int
@@ -51,7 +52,7 @@ def erase_together(bench: Bench, marks: Sequence[Candidate]) -> dict[int, Togeth
         rows, own = bench.tested[cls], [mark for mark in marks if mark.cls == cls]
         drops, named, moved, moved_flips = bench.without(rows, cls, own)
         counts = np.zeros(bench.said.scores.shape[1])
-        for column in named.T:
+        for column in named.T if not all(mark.whole for mark in own) else ():
             classes, times = np.unique(column, return_counts=True)
             counts[classes[times.argmax()]] += times.max() >= 2
         found[cls] = Together(

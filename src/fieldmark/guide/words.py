@@ -13,7 +13,7 @@ from fieldmark.guide.vocabulary import RELATIONS, TERMS
 COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
-LEAST = 0.02  # of a word's score: less and there is nothing to say of the place
+LEAST = 0.02  # how well a word must fit: less and there is nothing to say of the place
 CLEAR = 6  # power of a question's clearness: what people can't answer yes or no is of little use to them
 COMPARED, PATTERNED = 2.0, 1.35  # how much better than a colour's name a comparison, and a texture, must be
 TEXTURES = ("light spots", "dark spots", "fine pattern")
