@@ -15,6 +15,7 @@ from tests.guide.drawn import NAMES, boxes, untrained_network
 from tests.guide.made import small_guide
 
 GOOD = Findings(Agreement(0.95, 0.92, 0.97, 0.4, 200), top_share=0.5, proved=1.0, stability=0.95)
+LITTLE = Agreement(0.77, 0.72, 0.82, 0.55, 200)  # less than half of what random places leave
 
 
 def test_good_numbers_are_reducible() -> None:
@@ -22,12 +23,17 @@ def test_good_numbers_are_reducible() -> None:
     assert GOOD.margin > 0
 
 
+def test_marks_that_are_many_need_no_strongest_place_where_the_words_do() -> None:
+    assert verdict(replace(GOOD, top_share=0.11)) == REDUCIBLE
+    assert replace(GOOD, top_share=0.11).margin > 0
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"described": Agreement(0.72, 0.66, 0.78, 0.3, 200)}, "at least 66%; 70% is needed"),
         ({"described": Agreement(0.95, 0.92, 0.97, 0.92, 200)}, "the words bring 3% more than random places"),
-        ({"top_share": 0.13}, "the strongest place holds 13% of it"),
+        ({"described": LITTLE, "top_share": 0.13}, "the strongest place holds 13% of it"),
         ({"proved": 0.5}, "it is proved of 50% of the classes only"),
         ({"stability": 0.3}, "other pictures give other marks (Jaccard 0.30)"),
         ({"elsewhere": 1.0}, "for 100% of the classes the network goes by something that is nowhere in particular"),

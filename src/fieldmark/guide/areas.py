@@ -68,7 +68,9 @@ class Areas:
         return float(np.median(shares)) if shares else 1.0
 
     def place(self, mark: Candidate, index: int) -> np.ndarray:
-        """(h, w) bool: where the mark is in general, laid over a picture."""
+        """(h, w) bool: where the mark is in general, laid over a picture; nowhere, where it has no place."""
+        if mark.loose:
+            return np.zeros(self.studio.pictures.shape, bool)
         return self.studio.place(mark.plate, index, LEVEL)
 
     def union(self, marks: Sequence[Candidate], index: int) -> np.ndarray:
@@ -82,6 +84,8 @@ class Areas:
 
     def _found(self, mark: Candidate, index: int) -> np.ndarray:
         studio, unit = self.studio, self._unit(index)
+        if mark.loose:
+            return dilated(alike(studio, mark, index), EDGE * unit)
         place = self.place(mark, index)
         for region in self._own(mark, index):
             place = place | region.mask
@@ -116,6 +120,13 @@ def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
     """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's."""
     if np.linalg.norm(mark.colour) < UNLIKE_BODY:
         return np.zeros(studio.pictures.shape, bool)
+    if mark.loose:
+        colour = np.median([region.colour for region in mark.regions], axis=0)
+        own, body = (
+            np.linalg.norm(studio.pictures.lab[index] - each, axis=-1) for each in (colour, studio.bodies[index])
+        )
+        near = dilated(studio.placed.objects.masks[index], EDGE * float(studio.placed.objects.units[index]))
+        return (own < SAME_COLOUR) & (own < body) & near
     from_body = studio.pictures.lab[index] - studio.bodies[index]
     own = np.linalg.norm(from_body - mark.colour, axis=-1)
     return (own < SAME_COLOUR) & (own < np.linalg.norm(from_body, axis=-1))

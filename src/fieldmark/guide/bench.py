@@ -144,7 +144,9 @@ class Bench:
         """How much of the mark's place has the mark's colour, or sticks out of the object: 0 to 1."""
         key = (id(mark), index)
         if key not in self._shown:
-            place = self.studio.place(mark.plate, index, 0.5)
+            place = self.studio.placed.objects.masks[index]
+            if not mark.loose:
+                place = self.studio.place(mark.plate, index, 0.5)
             there = alike(self.studio, mark, index) | sticking_out(self.studio, index)
             self._shown[key] = float(there[place].mean()) if place.any() else 0.0
         return self._shown[key]

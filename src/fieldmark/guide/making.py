@@ -15,6 +15,7 @@ from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, learn_frame
 from fieldmark.guide.key import Node, answers
+from fieldmark.guide.loose import with_loose
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
@@ -28,9 +29,10 @@ from fieldmark.guide.observer import (
     numbers,
     observe,
     tells,
+    words_of,
 )
 from fieldmark.guide.pictures import Pictures, resized
-from fieldmark.guide.places import Table, nearest, tabulate
+from fieldmark.guide.places import Table, tabulate
 from fieldmark.guide.placing import Placed
 from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.proving import Proof, prove
@@ -39,7 +41,8 @@ from fieldmark.guide.second import new_ones, regions_of, second_look
 from fieldmark.guide.suspicions import Search, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
 from fieldmark.guide.vocabulary import kind_of
-from fieldmark.guide.words import TEXTURES, Word, describe
+from fieldmark.guide.whole import Wholes
+from fieldmark.guide.words import TEXTURES, Word
 
 if TYPE_CHECKING:
     from fieldmark.guide.guide import FieldGuide
@@ -109,7 +112,9 @@ class Making:
         labels, predicted, discover = tuple(self.classifier.labels), self.said.predicted, self.split.discover
         frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
         pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
-        first = find_marks(regions, predicted, placed.poses, table.bodies)
+        seen = find_marks(regions, predicted, placed.poses, table.bodies)
+        seen = with_loose(seen, regions, predicted, placed.poses, table)
+        first = Wholes(self.classifier, studio, self.said, groups, self.seed).among(seen)
         candidates = [*first, *self._more(first, studio)]
         words = described(candidates, table)
         kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
@@ -143,9 +148,11 @@ class Making:
         asks = distinct(answers_to, [mark.plate for mark in plain], table)
         fidelity, tree, says = self._fidelity(plain, [answers_to[i] for i in asks], table)
         parted = self.split.hold_out[says != predicted[self.split.hold_out]]
-        asked = tuple(question(answers_to[i], facing.where(nearest(plain[i].plate, table.places))) for i in asks)
+        asked = tuple(
+            question(answers_to[i], facing.where(table.named(answers_to[i].place, plain[i].plate))) for i in asks
+        )
         key = Key(labels, tree, tuple(answers_to[i] for i in asks), asked, frame, shared, self.images.shape[1:])
-        steady = stability(regions, first, predicted, placed.poses, table.bodies, seed=self.seed)
+        steady = stability(regions, seen, predicted, placed.poses, table, seed=self.seed)
         warned = (*suspects.sentences, *astray(marks, candidates, studio, suspects), *self.left_out)
         marks += suspects.marks
         beside = {labels.index(mark.classes[0]) for mark in suspects.marks}
@@ -189,11 +196,11 @@ class Making:
         for mark, word in zip(candidates, words, strict=True):
             effect, good = proof.effects[measured[id(mark)]], proof.accepted[measured[id(mark)]]
             terms = _terms(mark, word, table)
-            where = facing.where(nearest(mark.plate, table.places))
+            where = facing.where(table.named(word.place, mark.plate))
             found.append(
                 Mark(
                     classes=(labels[mark.cls],),
-                    words=sentence(terms, where, size_of(mark.plate)),
+                    words=sentence(terms, where, "" if mark.loose else size_of(mark.plate)),
                     terms=tuple(terms),
                     where=where,
                     effect=effect.drop,
@@ -256,7 +263,7 @@ def _terms(mark: Candidate, word: Word, table: Table) -> list[str]:
     A colour's name needs no comparison of hues beside it, and is said before the pattern that is of that colour.
     """
     best = {kind_of(word.name): word.name}  # in the order in which they are said
-    for other in describe(mark.plate, mark.cls, table, count=200):
+    for other in words_of(mark, table, count=200):
         if other.score >= HALF * word.score:
             best.setdefault(kind_of(other.name), other.name)
     if "colour" in best and kind_of(word.name) != "comparison":

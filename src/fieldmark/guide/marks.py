@@ -24,6 +24,8 @@ class Candidate:
 
     after  the marks of its class that had been erased when it was seen; none, if it was seen at once
     whole  it is no part of the object but most of it; never so where pictures have no object
+    loose  it is at no place in particular, and known by its colour
+    area   of its regions as a rule, in square body units
     """
 
     cls: int
@@ -34,6 +36,8 @@ class Candidate:
     colour: np.ndarray  # Lab minus the body's
     after: tuple[Candidate, ...] = ()
     whole: bool = False
+    loose: bool = False
+    area: float = 0.0
 
     @property
     def images(self) -> np.ndarray:
@@ -53,10 +57,10 @@ def find_marks(regions: list[Region], predicted: np.ndarray, poses: Poses, bodie
         count = len({region.image for region in own})
         groups = _groups(descriptors(own, poses, bodies))
         for group in np.unique(groups):
-            members = _one_an_image([region for region, g in zip(own, groups, strict=True) if g == group])
+            members = one_an_image([region for region, g in zip(own, groups, strict=True) if g == group])
             coverage = len(members) / count
             if coverage >= COVERAGE:
-                found.append(_candidate(int(cls), members, coverage, poses, bodies))
+                found.append(make_candidate(int(cls), members, coverage, poses, bodies))
     return sorted(found, key=lambda mark: (mark.cls, -mark.share * mark.coverage))
 
 
@@ -84,7 +88,7 @@ def _groups(points: np.ndarray) -> np.ndarray:
     return fcluster(linkage(points, "average"), CUT, "distance")
 
 
-def _one_an_image(regions: list[Region]) -> list[Region]:
+def one_an_image(regions: list[Region]) -> list[Region]:
     best: dict[int, Region] = {}
     for region in regions:
         if region.image not in best or best[region.image].share < region.share:
@@ -92,12 +96,15 @@ def _one_an_image(regions: list[Region]) -> list[Region]:
     return list(best.values())
 
 
-def _candidate(cls: int, members: list[Region], coverage: float, poses: Poses, bodies: np.ndarray) -> Candidate:
+def make_candidate(
+    cls: int, members: list[Region], coverage: float, poses: Poses, bodies: np.ndarray, *, loose: bool = False
+) -> Candidate:
     rows = np.array([region.image for region in members])
     masks = np.stack([region.mask for region in members]).astype(np.float32)
     plate = cv2.GaussianBlur(to_canvas(masks, poses.select(rows), CANVAS).mean(axis=0), (0, 0), 1.0)
     colour = np.median(np.stack([region.colour - bodies[region.image] for region in members]), axis=0)
     share = float(np.mean([region.share for region in members]))
     plate = plate / max(plate.max(), 1e-6)
-    whole = poses.kind != "picture" and area_of(plate) >= WHOLE
-    return Candidate(cls, plate, tuple(members), coverage, share, colour, whole=whole)
+    whole = not loose and poses.kind != "picture" and area_of(plate) >= WHOLE
+    area = float(np.median(masks.sum(axis=(1, 2)) / poses.unit[rows] ** 2))
+    return Candidate(cls, plate, tuple(members), coverage, share, colour, whole=whole, loose=loose, area=area)

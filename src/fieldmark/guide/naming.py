@@ -15,6 +15,7 @@ UNEQUAL = 1.2  # how much thicker one end must be than the other to be called so
 SMALL, LARGE = 0.08, 0.3  # square body units
 ROWS = ("top", "upper part", "middle", "lower part", "bottom")
 SIDES = ("left", "right")
+EXTENTS = {"rim": "all along the rim", "over": "all over", "anywhere": "somewhere"}
 SHAPE_WORDS = {
     "sticks out": "a part that sticks out",
     "sticks out thinly": "a thin part that sticks out",
@@ -22,6 +23,8 @@ SHAPE_WORDS = {
     "light spots": "light spots",
     "dark spots": "dark spots",
     "fine pattern": "a fine pattern",
+    "reaches further": "a part where most have none",
+    "ends sooner": "a gap where most have a part",
 }
 
 
@@ -38,8 +41,8 @@ class Directions:
 
     def where(self, place: Place) -> str:
         """As "at the top, towards the thick end", "in the middle", "all along the rim"."""
-        if place.extent in ("rim", "over"):
-            return {"rim": "all along the rim", "over": "all over"}[place.extent]
+        if place.extent in EXTENTS:
+            return EXTENTS[place.extent]
         if self.sides is not None:
             return self._lying(place)
         row = ROWS[place.row]

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldmark.guide.key import Node, answers, grow
+from fieldmark.guide.loose import describe_loose
 from fieldmark.guide.marks import Candidate
-from fieldmark.guide.places import Table, covering, nearest
-from fieldmark.guide.vocabulary import RELATIONS, TERMS
+from fieldmark.guide.places import ANYWHERE, Table, covering
+from fieldmark.guide.pose import UNIT
+from fieldmark.guide.vocabulary import COLOURS, RELATIONS, TERMS, UNUSUAL
 from fieldmark.guide.words import COVERS, Word, describe
 
 Z = 1.96  # of a 95 % interval
@@ -48,12 +50,12 @@ def numbers(words: Sequence[Word], table: Table) -> np.ndarray:
     """(n, words): how much of each word's term its place shows."""
     if not words:
         return np.zeros((len(table.amounts), 0), np.float32)
-    return np.stack([table.amounts[:, word.term, word.place] for word in words], axis=1)
+    return np.stack([table.shown(word.term, word.place) for word in words], axis=1)
 
 
 def tells(word: Word, cls: int, table: Table, rows: np.ndarray, predicted: np.ndarray) -> bool:
     """Whether the class's pictures among the rows show more of what the word says than the others do."""
-    shown, own = table.amounts[rows, word.term, word.place], predicted[rows] == cls
+    shown, own = table.shown(word.term, word.place)[rows], predicted[rows] == cls
     others = np.sort(shown[~own])
     if own.all() or not own.any():
         return True
@@ -73,8 +75,8 @@ def distinct(words: Sequence[Word], plates: Sequence[np.ndarray], table: Table) 
     """Which words to keep so that no two ask the same: the best of those with one term at one named place."""
     best: dict[tuple[int, int, int, str], int] = {}
     for index, (word, plate) in enumerate(zip(words, plates, strict=True)):
-        place = nearest(plate, table.places)
-        says = (word.term, place.row, place.column, place.extent)
+        place = table.named(word.place, plate)
+        says = (word.term, *((-1, -1) if place.extent == "anywhere" else (place.row, place.column)), place.extent)
         if says not in best or words[best[says]].score < word.score:
             best[says] = index
     return sorted(best.values())
@@ -82,13 +84,23 @@ def distinct(words: Sequence[Word], plates: Sequence[np.ndarray], table: Table) 
 
 def described(marks: Sequence[Candidate], table: Table) -> list[Word | None]:
     """One word a mark from what its region shows, without any label; None where there is none."""
-    found = [describe(mark.plate, mark.cls, table) for mark in marks]
+    found = [words_of(mark, table) for mark in marks]
     return [words[0] if words else None for words in found]
+
+
+def words_of(mark: Candidate, table: Table, count: int = 1) -> list[Word]:
+    """The best words for a mark."""
+    return describe_loose(mark, table)[:count] if mark.loose else describe(mark.plate, mark.cls, table, count)
 
 
 def confirmed(marks: Sequence[Candidate], table: Table, split: Split, predicted: np.ndarray) -> list[Word | None]:
     """One word a mark: of all words at its region, the one that best tells its class from the others."""
-    return [_search(mark.plate, mark.cls, table, split.fit, predicted) for mark in marks]
+    return [
+        _search_loose(mark, table, split.fit, predicted)
+        if mark.loose
+        else _search(mark.plate, mark.cls, table, split.fit, predicted)
+        for mark in marks
+    ]
 
 
 def controlled(
@@ -109,7 +121,7 @@ def controlled(
         words: list[Word] = []
         plates: list[np.ndarray] = []
         for mark in marks:
-            plate = _moved(mark.plate, places, rng)
+            plate = _moved(_patch(mark) if mark.loose else mark.plate, places, rng)
             if search:
                 word = _search(plate, mark.cls, table, split.fit, predicted)
             else:
@@ -144,11 +156,18 @@ def _search(plate: np.ndarray, cls: int, table: Table, rows: np.ndarray, predict
     scores = balanced_accuracy(values.reshape(len(rows), -1), predicted[rows] == cls).reshape(len(TERMS), -1)
     halves = np.array([table.places[place].half for place in allowed])
     scores = scores - WIDE * np.searchsorted(np.unique(halves), halves)
-    scores[[TERMS.index(name) for name in (*RELATIONS, "more colourful")]] -= VAGUE
+    scores[[TERMS.index(name) for name in (*RELATIONS, "more colourful", *UNUSUAL)]] -= VAGUE
     term, place = np.unravel_index(int(scores.argmax()), scores.shape)
     if scores[term, place] < USEFUL:
         return None
     return Word(int(term), int(allowed[place]), float(scores[term, place]))
+
+
+def _search_loose(mark: Candidate, table: Table, rows: np.ndarray, predicted: np.ndarray) -> Word | None:
+    colours = [TERMS.index(name) for name in COLOURS]
+    scores = balanced_accuracy(table.whole[rows][:, colours], predicted[rows] == mark.cls)
+    best = int(scores.argmax())
+    return Word(colours[best], ANYWHERE, float(scores[best])) if scores[best] >= USEFUL else None
 
 
 def balanced_accuracy(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -160,6 +179,12 @@ def balanced_accuracy(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
     false = np.cumsum(~hits, axis=0) / max((~positive).sum(), 1)
     possible = np.concatenate([np.diff(ranked, axis=0) < -1e-9, np.ones((1, values.shape[1]), bool)])
     return np.where(possible, (true + 1 - false) / 2, 0.5).max(axis=0)
+
+
+def _patch(mark: Candidate) -> np.ndarray:
+    """A disc in the middle of the frame, as large as the regions of a mark that has no place are as a rule."""
+    y, x = np.indices(mark.plate.shape) - (len(mark.plate) - 1) / 2
+    return (np.hypot(y, x) <= np.sqrt(mark.area / np.pi) * UNIT * len(mark.plate)).astype(np.float32)
 
 
 def _moved(plate: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:

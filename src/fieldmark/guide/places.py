@@ -24,6 +24,7 @@ WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is l
 SECTORS, ALL_ROUND = 12, 0.66  # directions from the middle, and the share of them that a rim reaches
 RIM, MOST = 0.65, 0.6  # of the way out: where a rim begins; of a region that must lie there
 WIDE = 0.7  # of the object's width or height: what goes on so far has no place on it, only a row or a column
+ANYWHERE = -1  # instead of the number of a place: all of the object
 LIKELY = 0.5  # of the objects have a pixel of the frame: it is the object also where its mask has missed it
 OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
 
@@ -32,7 +33,8 @@ OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they 
 class Place:
     """A square of the frame: its middle in canvas pixels, half its side in body units, row and column of the grid.
 
-    extent says that what is there goes on: "across" the object, "down" it, "over" all of it, or along its "rim".
+    extent says that what is there goes on: "across" the object, "down" it, "over" all of it, or along its "rim"; or
+    that it is "anywhere".
     """
 
     y: float
@@ -66,6 +68,15 @@ class Table:
     places: tuple[Place, ...]
     clear: np.ndarray
 
+    def shown(self, term: int, place: int) -> np.ndarray:
+        """(n,) how much of a term every picture shows in a place, or on all of the object where that is ANYWHERE."""
+        return self.whole[:, term] if place == ANYWHERE else self.amounts[:, term, place]
+
+    def named(self, place: int, plate: np.ndarray) -> Place:
+        """By what a region (CANVAS, CANVAS) is named whose word has that place."""
+        found = nearest(plate, self.places)
+        return replace(found, extent="anywhere") if place == ANYWHERE else found
+
     @cached_property
     def average(self) -> np.ndarray:
         """(terms, CANVAS, CANVAS) what the classes show on average, each counting the same."""
@@ -95,8 +106,8 @@ def tabulate(
     means = {cls: np.zeros((len(TERMS), CANVAS, CANVAS), np.float32) for cls in groups}
 
     def one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        inside = objects.masks[index] | (from_canvas(outline, poses, index, pictures.shape) > LIKELY)
-        seen = look(pictures.lab[index], inside)
+        usual = from_canvas(outline, poses, index, pictures.shape) > LIKELY
+        seen, inside = look(pictures.lab[index], objects.masks[index], usual), objects.masks[index] | usual
         canvas = warp_terms(seen.terms, poses, index)
         whole = seen.terms[inside].mean(axis=0) if inside.any() else seen.terms.mean(axis=(0, 1))
         return _in_boxes(canvas, boxes), whole, canvas, seen.body

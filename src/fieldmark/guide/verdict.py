@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fieldmark.guide.loose import with_loose
 from fieldmark.guide.marks import CUT, Candidate, find_marks
 from fieldmark.guide.observer import Agreement
+from fieldmark.guide.places import Table
 from fieldmark.guide.pose import Poses
 from fieldmark.guide.regions import Region
 
@@ -48,6 +50,14 @@ class Findings:
         return self.whole >= LEAST_PROVED
 
     @property
+    def carried(self) -> bool:
+        """Whether spread-out evidence does no harm: the words bring most of all that random places leave to gain.
+
+        A mark that an object has many times, or all over, has no strongest place.
+        """
+        return self.of_rest >= LEAST_OF_REST or self.everywhere
+
+    @property
     def gain(self) -> float:
         """What the words bring over random places put into words."""
         return self.described.value - self.described.control
@@ -67,7 +77,7 @@ class Findings:
         return min(
             _above(said.low, LEAST_FIDELITY),
             1.0 if self.everywhere else max(_above(self.gain, LEAST_GAIN), _above(self.of_rest, LEAST_OF_REST)),
-            _above(self.top_share, LEAST_SHARE),
+            1.0 if self.carried else _above(self.top_share, LEAST_SHARE),
             _above(self.proved, LEAST_PROVED),
             _above(self.stability, LEAST_STABLE),
             _above(1 - self.elsewhere, 1 - MOST_ELSEWHERE),
@@ -97,7 +107,7 @@ def verdict(found: Findings) -> str:
             f"the words bring {found.gain:.0%} more than random places put into words ({LEAST_GAIN:.0%} is needed, or "
             f"{LEAST_OF_REST:.0%} of what these leave)"
         )
-    if found.top_share < LEAST_SHARE:
+    if found.top_share < LEAST_SHARE and not found.carried:
         reasons.append(
             f"the evidence is spread out: the strongest place holds {found.top_share:.0%} of it in the median picture"
         )
@@ -134,7 +144,7 @@ def stability(
     marks: Sequence[Candidate],
     predicted: np.ndarray,
     poses: Poses,
-    bodies: np.ndarray,
+    table: Table,
     *,
     rounds: int = 20,
     seed: int = 0,
@@ -148,7 +158,8 @@ def stability(
     for _ in range(rounds):
         drawn = set(rng.choice(images, len(images)).tolist())
         own = [region for region in regions if region.image in drawn]
-        found.append(jaccard(marks, find_marks(own, predicted, poses, bodies)))
+        again = with_loose(find_marks(own, predicted, poses, table.bodies), own, predicted, poses, table)
+        found.append(jaccard(marks, again))
     return float(np.mean(found))
 
 
@@ -166,7 +177,9 @@ def jaccard(one: Sequence[Candidate], other: Sequence[Candidate]) -> float:
 
 
 def same_mark(one: Candidate, other: Candidate) -> bool:
-    if one.cls != other.cls or np.linalg.norm(one.colour - other.colour) / 28 > CUT:
+    if (one.cls, one.loose) != (other.cls, other.loose) or np.linalg.norm(one.colour - other.colour) / 28 > CUT:
         return False
+    if one.loose:
+        return True
     norms = float(np.linalg.norm(one.plate) * np.linalg.norm(other.plate))
     return norms > 0 and float((one.plate * other.plate).sum()) / norms >= SAME

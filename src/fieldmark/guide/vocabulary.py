@@ -39,12 +39,14 @@ RELATIONS: dict[str, tuple[int, int]] = {
     "bluer": (2, -1),
     "yellower": (2, 1),
 }
-SHAPES = ("sticks out", "sticks out thinly", "notch", "light spots", "dark spots", "fine pattern")
+UNUSUAL = ("reaches further", "ends sooner")  # than most of the objects in the frame
+SHAPES = ("sticks out", "sticks out thinly", "notch", "light spots", "dark spots", "fine pattern", *UNUSUAL)
 TERMS: tuple[str, ...] = (*COLOURS, *RELATIONS, "more colourful", *SHAPES)
 
 BROAD, THIN, NOTCH = 0.16, 0.09, 0.30  # body units: radii of what is a body, a thin part, a gap
 JUST, CLEARLY = 10.0, 28.0  # Delta from the body's colour: not yet a difference, surely one
 SPOT = 28 / 255  # of the lightness range: a spot stands out by at least this
+SLIVER = 0.05  # body units: what an outline is off by as a rule, thinner than that, is nothing unusual
 
 
 def _lab_of(hexes: tuple[str, ...]) -> np.ndarray:
@@ -70,14 +72,19 @@ class Seen:
     body: np.ndarray
 
 
-def look(lab: np.ndarray, mask: np.ndarray) -> Seen:
-    """How much of every term each pixel shows; lab (h, w, 3), mask (h, w) bool the object."""
+def look(lab: np.ndarray, own: np.ndarray, usual: np.ndarray | None = None) -> Seen:
+    """How much of every term each pixel shows; lab (h, w, 3), own (h, w) bool the object.
+
+    usual (h, w) bool: where most objects are; this one is thought to be there also where its mask has missed it.
+    """
+    mask = own if usual is None else own | usual
     unit = float(np.sqrt(max(mask.sum(), 1)))
     body = body_colour(lab, mask, unit)
     near = dilated(mask, 1.0)
     colours = colour_names(lab) * near[..., None]
     relations = _relations(lab - body) * near[..., None]
-    return Seen(np.concatenate([colours, relations, _shapes(lab[..., 0], mask, unit)], axis=-1), body)
+    shapes = _shapes(lab[..., 0], mask, unit)
+    return Seen(np.concatenate([colours, relations, shapes, _unusual(own, usual, unit)], axis=-1), body)
 
 
 def body_colour(lab: np.ndarray, mask: np.ndarray, unit: float) -> np.ndarray:
@@ -121,3 +128,11 @@ def _shapes(light: np.ndarray, mask: np.ndarray, unit: float) -> np.ndarray:
     pattern = np.clip(slopes / 0.15, 0, 1) * eroded(mask, 2.0)
     maps = (broad, thin, notch, lighter & inside, darker & inside, pattern)
     return np.stack([np.asarray(each, np.float32) for each in maps], axis=-1)
+
+
+def _unusual(own: np.ndarray, usual: np.ndarray | None, unit: float) -> np.ndarray:
+    """(h, w, 2): where the object is and most are not, and where most are and it is not."""
+    if usual is None or not usual.any():
+        return np.zeros((*own.shape, len(UNUSUAL)), np.float32)
+    apart = (opened(own & ~usual, SLIVER * unit), opened(usual & ~own, SLIVER * unit))
+    return np.stack([np.asarray(each, np.float32) for each in apart], axis=-1)

@@ -8,20 +8,22 @@ import numpy as np
 
 from fieldmark.guide.marks import WHOLE, area_of
 from fieldmark.guide.places import Table, covering
-from fieldmark.guide.vocabulary import RELATIONS, TERMS
+from fieldmark.guide.vocabulary import RELATIONS, TERMS, UNUSUAL
 
 COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
+TWICE = float(np.log(2))  # the lift of what is that much as common
 LEAST = 0.02  # how well a word must fit: less and there is nothing to say of the place
 CLEAR = 6  # power of a question's clearness: what people can't answer yes or no is of little use to them
 COMPARED, PATTERNED = 2.0, 1.35  # how much better than a colour's name a comparison, and a texture, must be
+AGAINST_MOST = 6.0  # and what only somebody can see who knows the other objects
 TEXTURES = ("light spots", "dark spots", "fine pattern")
 
 
-_PLAINNESS = np.array(
-    [COMPARED if term in (*RELATIONS, "more colourful") else PATTERNED if term in TEXTURES else 1.0 for term in TERMS]
-)
+_COSTS = dict.fromkeys((*RELATIONS, "more colourful"), COMPARED)
+_COSTS |= dict.fromkeys(TEXTURES, PATTERNED) | dict.fromkeys(UNUSUAL, AGAINST_MOST)
+_PLAINNESS = np.array([_COSTS.get(term, 1.0) for term in TERMS])
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     """The best words for a region of a class from what the region shows, without any label: amount times log lift.
 
     The lift is over the whole object and over the same place in all pictures, whichever is less: a word says what is
-    special about the place on this object, and about this object at the place. What is most of the object leaves no
-    rest to compare it with. Of such words the clearer question wins: that of which a picture shows much or next to
-    nothing.
+    special about the place on this object, and about this object at the place. Where nothing is both, the place is
+    compared alone: what an object has elsewhere, too, can still be twice as common there as with others. What is most
+    of the object leaves no rest to compare it with. Of such words the clearer question wins: that of which a picture
+    shows much or next to nothing.
     """
     mean = table.means[cls]
     region = plate / max(float(plate.max()), 1e-9)
@@ -51,9 +54,18 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     outline = table.outline
     usual = (mean * outline).sum(axis=(1, 2)) / outline.sum()
     elsewhere = (table.average * region).sum(axis=(1, 2)) / region.sum()
-    rival = elsewhere if area_of(plate) >= WHOLE else np.maximum(usual, elsewhere)
-    lift = np.log((amount + FAINT) / (rival + FAINT))
-    strength = amount * lift
+    rivals = [(np.maximum(usual, elsewhere), 0.0), (elsewhere, TWICE)]
+    if area_of(plate) >= WHOLE:
+        rivals = [(elsewhere, 0.0)]
+    found: list[Word] = []
+    for rival, least in rivals:
+        lift = np.log((amount + FAINT) / (rival + FAINT))
+        found = found or _fitting(np.where(lift >= least, amount * lift, 0), mean, region, table)
+    return found[:count]
+
+
+def _fitting(strength: np.ndarray, mean: np.ndarray, region: np.ndarray, table: Table) -> list[Word]:
+    """The words that are strong enough in a place that covers the region, the best first."""
     cover = covering(region, table.places)
     found = []
     for place in np.nonzero(cover >= min(COVERS, 0.98 * cover.max()))[0]:
@@ -65,5 +77,4 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
         found += [
             Word(int(t), int(place), float(score[t])) for t in np.nonzero((within >= WITHIN) & (fits >= LEAST))[0]
         ]
-    found.sort(key=lambda word: -word.score)
-    return found[:count]
+    return sorted(found, key=lambda word: -word.score)
