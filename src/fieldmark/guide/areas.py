@@ -117,7 +117,10 @@ def by_picture(regions: Sequence[Region]) -> dict[int, list[Region]]:
 
 
 def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
-    """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's."""
+    """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's.
+
+    What differs from the body as the mark does, only more, has its colour, too: the same white in a brighter light.
+    """
     if np.linalg.norm(mark.colour) < UNLIKE_BODY:
         return np.zeros(studio.pictures.shape, bool)
     if mark.loose:
@@ -128,8 +131,10 @@ def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
         near = dilated(studio.placed.objects.masks[index], EDGE * float(studio.placed.objects.units[index]))
         return (own < SAME_COLOUR) & (own < body) & near
     from_body = studio.pictures.lab[index] - studio.bodies[index]
-    own = np.linalg.norm(from_body - mark.colour, axis=-1)
-    return (own < SAME_COLOUR) & (own < np.linalg.norm(from_body, axis=-1))
+    further = np.clip(from_body @ mark.colour / (mark.colour @ mark.colour), 1, None)[..., None]
+    own = np.linalg.norm(from_body - further * mark.colour, axis=-1)
+    nearer = np.linalg.norm(from_body - mark.colour, axis=-1) < np.linalg.norm(from_body, axis=-1)
+    return (own < SAME_COLOUR) & nearer
 
 
 def sticking_out(studio: Studio, index: int) -> np.ndarray:

@@ -19,7 +19,8 @@ PICTURES = 24  # a class, of the hold-out
 EXAMPLES = 6  # of them those of which the network is surest
 PLACEMENTS = 20  # of the control region
 DYES = 3  # colours that an object is dyed in
-DONORS = 12  # pictures with the most similar bodies, of which the one lends its place that shows least of the mark
+DONORS = 12  # pictures with the most similar bodies, of which those lend their place that show least of the mark
+LENDERS = 3  # donors of each picture: one may lie askew, or lend a mark of its own
 UNLIKE, ASTRAY = 1 / 25, 4.0  # what a Delta E between two bodies, and outlines that part, weigh against a source
 VIEW = 48  # pixels: the canvas on which outlines are compared
 
@@ -66,18 +67,12 @@ class Bench:
         self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int, marks: Sequence[Candidate]
     ) -> tuple[np.ndarray, np.ndarray]:
         """(fills, n) margins lost, and the classes named, when each picture's region is filled in each way."""
-        donors = [self._donor(int(i), cls, marks) for i in rows]
-        found = [
-            self._drops(
-                [
-                    self.studio.erased(int(i), region, fill, donor)
-                    for i, region, donor in zip(rows, regions, donors, strict=True)
-                ],
-                rows,
-                cls,
-            )
-            for fill in FILLS
-        ]
+        ways: list[tuple[str, Sequence[int | None]]] = [(fill, [None] * len(rows)) for fill in FILLS]
+        ways += [("donor", lent) for lent in zip(*(self._donors(int(i), cls, marks) for i in rows), strict=True)]
+        found = []
+        for fill, lenders in ways:
+            edited = zip(rows, regions, lenders, strict=True)
+            found.append(self._drops([self.studio.erased(int(i), part, fill, j) for i, part, j in edited], rows, cls))
         return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 
     def controls(self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int) -> tuple[np.ndarray, np.ndarray]:
@@ -151,14 +146,13 @@ class Bench:
             self._shown[key] = float(there[place].mean()) if place.any() else 0.0
         return self._shown[key]
 
-    def _donor(self, index: int, cls: int, marks: Sequence[Candidate]) -> int | None:
+    def _donors(self, index: int, cls: int, marks: Sequence[Candidate]) -> list[int]:
+        """LENDERS pictures of other classes; fewer where there are not so many."""
         pool = self.others(cls)
-        if len(pool) == 0:
-            return None
         distance = np.linalg.norm(self.studio.bodies[pool] - self.studio.bodies[index], axis=1)
         near = pool[np.argsort(distance, kind="stable")[:DONORS]]
         shown = [max((round(self.shows(mark, int(i)), 1) for mark in marks), default=0.0) for i in near]
-        return int(near[int(np.argmin(shown))])
+        return [int(near[k]) for k in np.argsort(shown, kind="stable")[:LENDERS]]
 
     def _drops(self, edits: Sequence[np.ndarray], rows: np.ndarray, cls: int) -> tuple[np.ndarray, np.ndarray]:
         if not len(edits):

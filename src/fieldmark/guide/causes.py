@@ -57,7 +57,7 @@ def examine(bench: Bench) -> list[Effect]:
 
 
 def accepted(effects: Sequence[Effect]) -> np.ndarray:
-    """(marks,) bool: the effect is larger than the control's, by the test and by size, and two fills agree."""
+    """(marks,) bool: the effect is larger than the control's, by the test and by size, and most fills agree."""
     p = np.array([effect.p for effect in effects])
     large = [
         e.drop > 2 * max(e.control_drop, 0) + LOGITS
@@ -81,7 +81,7 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
         flips=mean(np.median(named != mark.cls, axis=0) > 0.5),
         control_flips=mean(moved_flips),
         p=sign_flip(typical - moved, 0),
-        fills_agree=bool(len(own)) and int(((drops - moved).mean(axis=1) > LOGITS).sum()) >= 2,
+        fills_agree=bool(len(own)) and float(((drops - moved).mean(axis=1) > LOGITS).mean()) > 0.5,
         swapped=swaps[0],
         swap_control=swaps[1],
         added=added,

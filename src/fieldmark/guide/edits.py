@@ -15,10 +15,10 @@ from fieldmark.guide.pose import Poses, from_canvas
 
 SOFT = 0.012  # of the side: how gently an edit begins at its border
 AROUND = 0.1  # body units around an object that go with it when it is painted over
-EDGE = 0.02  # body units around an object that are taken with it when it is borrowed
+EDGE = 0.04  # body units around an object that are its soft edge: what they differ from the ground is borrowed with it
 OWN_COLOUR = 22.0  # Delta E: a pixel this unlike the body's colour keeps its colour when it is put on another body
 REACH = 0.9  # of a region's depth: how far around it its fill looks
-FILLS = ("inpaint", "blur", "donor")
+FILLS = ("inpaint", "blur")  # beside those by donors
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +61,24 @@ class Studio:
     def borrowed(self, index: int, source: int, area: np.ndarray | None = None) -> np.ndarray:
         """(h, w, 3) the source's object laid over picture `index`; body colours become those of its body.
 
-        What is not the source's object, nor in an area (h, w) bool of the source, is the picture's own background.
+        What is not the source's object, nor in an area (h, w) bool of the source, is the picture's own background; at
+        the edge this is changed as the source's is there, so that no ground comes along.
         """
-        shape = self.pictures.shape
-        way = between(self.placed.poses, source, index)
+        shape, way = self.pictures.shape, between(self.placed.poses, source, index)
         lab = _laid(self.pictures.lab[source], way, shape, cv2.BORDER_REFLECT)
         shift = self.bodies[index] - self.bodies[source]
         unlike = np.linalg.norm(lab - self.bodies[source], axis=-1, keepdims=True)
-        lab = lab + np.exp(-((unlike / OWN_COLOUR) ** 2)) * shift
+        lent = from_lab(lab + np.exp(-((unlike / OWN_COLOUR) ** 2)) * shift)
         mask = self.placed.objects.masks[source]
         if mask.all():
-            return from_lab(lab)
-        there = dilated(mask, EDGE * float(self.placed.objects.units[source]))
-        soft = _laid((there if area is None else there | area).astype(np.float32), way, shape)[..., None]
-        return from_lab(lab) * soft + self.ground(index) * (1 - soft)
+            return lent
+        own = self.ground(index).astype(np.float32)
+        rim = own + self._laid_rgb(self.pictures.rgb[source], way) - self._laid_rgb(self.ground(source), way)
+        there = mask if area is None else mask | area
+        near = dilated(there, EDGE * float(self.placed.objects.units[source]))
+        soft, hard = (_laid(part.astype(np.float32), way, shape)[..., None] for part in (near, there))
+        around = np.clip(rim, 0, 255) * soft + own * (1 - soft)
+        return lent * hard + around * (1 - hard)
 
     def carried(self, area: np.ndarray, source: int, index: int) -> np.ndarray:
         """(h, w) bool: an area of the source's picture laid over picture `index`."""
@@ -102,6 +106,9 @@ class Studio:
         `area` is what of the source belongs to the part though it is not its object, as in `borrowed`.
         """
         return self._blend(index, region, self.borrowed(index, source, area), base)
+
+    def _laid_rgb(self, rgb: np.ndarray, way: np.ndarray) -> np.ndarray:
+        return _laid(rgb.astype(np.float32), way, self.pictures.shape, cv2.BORDER_REFLECT)
 
     def _blend(self, index: int, region: np.ndarray, fill: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:
         given = self.images[index]

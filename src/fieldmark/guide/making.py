@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fieldmark.guide.guide import FieldGuide
 
 HALF = 0.5  # of the chosen word's score: what else is worth saying of a mark
+SPOTTED = 0.25  # the same for the colour of spots: people ask for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,8 +265,9 @@ def _terms(mark: Candidate, word: Word, table: Table) -> list[str]:
     """
     best = {kind_of(word.name): word.name}  # in the order in which they are said
     for other in words_of(mark, table, count=200):
-        if other.score >= HALF * word.score:
-            best.setdefault(kind_of(other.name), other.name)
+        kind = kind_of(other.name)
+        if other.score >= (SPOTTED if kind == "colour" and word.name in TEXTURES else HALF) * word.score:
+            best.setdefault(kind, other.name)
     if "colour" in best and kind_of(word.name) != "comparison":
         best.pop("comparison", None)
     if best.get("shape") in TEXTURES and "colour" in best:

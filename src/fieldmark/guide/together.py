@@ -21,7 +21,7 @@ class Together:
 
     flips   share that is then called something else; `control_flips`: when as much is erased elsewhere
     lost    the fall of the margin beyond the control's, as a share of the margin
-    called  share that is then called each class, by two fills of three; 0 where objects were dyed: what they are called
+    called  share that is then called each class, by most fills; 0 where objects were dyed: what they are called
             then is the class that lent its colour, not what is left without marks
     """
 
@@ -54,7 +54,7 @@ def erase_together(bench: Bench, marks: Sequence[Candidate]) -> dict[int, Togeth
         counts = np.zeros(bench.said.scores.shape[1])
         for column in named.T if not all(mark.whole for mark in own) else ():
             classes, times = np.unique(column, return_counts=True)
-            counts[classes[times.argmax()]] += times.max() >= 2
+            counts[classes[times.argmax()]] += times.max() > len(column) / 2
         found[cls] = Together(
             n=len(rows),
             flips=mean(np.median(named != cls, axis=0) > 0.5),
