@@ -63,7 +63,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: what, of which networks, the prototype's, the goal, all networks, and those held out."""
+    """One line: what, of which networks, the prototype's, the goal, all networks, and those held out.
+
+    counted  of the marks of the networks held out, how many are right, and how many there are: where a row is a share
+             of marks, this share is what the goal is held against. A network has seven or so, of which .95 can't be.
+    """
 
     what: str
     setting: str
@@ -72,16 +76,26 @@ class Row:
     everyone: Spread
     fresh: Spread
     note: str = ""
+    counted: tuple[int, int] | None = None
+
+    @property
+    def held_out(self) -> str:
+        """The spread over the networks that were held out, and the marks counted."""
+        return str(self.fresh) + ("" if self.counted is None else f"; {self.counted[0]} of {self.counted[1]} marks")
 
     @property
     def reached(self) -> str:
-        """Whether the median of the networks that were held out meets the goal, and how many of them do."""
+        """Whether the networks that were held out meet the goal, and how many of them do.
+
+        Their median does, or the share of their marks that are right.
+        """
         values = self.fresh.values
         if self.goal is None or not values:
             return ""
         rounded = [round(value, 3) for value in values]
         met = sum(value >= self.goal for value in rounded)
-        return f"{'yes' if round(self.fresh.median, 3) >= self.goal else 'no'}, {met} of {len(values)}"
+        value = self.fresh.median if self.counted is None else self.counted[0] / self.counted[1]
+        return f"{'yes' if round(value, 3) >= self.goal else 'no'}, {met} of {len(values)}"
 
 
 def short(value: float) -> str:
@@ -98,10 +112,7 @@ def rows_of(found: Sequence[Found]) -> list[Row]:
         "confirmed": lambda some: f"its control {Spread.of(each['fidelity']['confirmed']['control'] for each in some)}",
         "precision": lambda some: _rivals(some, "precision"),
         "recall": lambda some: _rivals(some, "recall"),
-        "erase": lambda some: _count(some, "erase"),
         "swap": lambda some: f"control {Spread.of(_mean(e['control'] for e in each['swap']) for each in some)}",
-        "colour": lambda some: _words_count(some, shape=False),
-        "shape": lambda some: _words_count(some, shape=True),
     }
     rows = []
     for key, what in WHAT.items():
@@ -113,13 +124,17 @@ def rows_of(found: Sequence[Found]) -> list[Row]:
             fresh = [each for each in own if each["seed"] != LOOKED_AT]
             prototype = PROTOTYPES.get(key, ("",) * 5)[number]
             everyone, unseen = (Spread.of(VALUES[key](each) for each in some) for some in (own, fresh))
-            rows.append(Row(what, setting, prototype, goal, everyone, unseen, notes.get(key, lambda _: "")(own)))
+            note, counted = notes.get(key, lambda _: "")(own), None
+            if key in COUNTED:
+                right = [each for found in own for each in COUNTED[key](found)]
+                note, counted = f"all {sum(right)} of {len(right)} marks", _count(fresh, COUNTED[key])
+            rows.append(Row(what, setting, prototype, goal, everyone, unseen, note, counted))
     return rows
 
 
-def erased(found: Found) -> float:
-    """Of the marks whose rendered removal flips half of the birds, the share that our erasing flips as well."""
-    return _mean(float(each["agrees"]) for each in found["erase"])
+def _erased(found: Found) -> list[bool]:
+    """Of every mark whose rendered removal flips half of the birds, whether our erasing flips as well."""
+    return [bool(each["agrees"]) for each in found["erase"]]
 
 
 def swapped(found: Found) -> float:
@@ -127,12 +142,8 @@ def swapped(found: Found) -> float:
     return _mean(e["ours"] for e in found["swap"]) / _mean(e["ceiling"] for e in found["swap"])
 
 
-def words(found: Found, *, shape: bool) -> float:
-    """Of the accepted marks that are drawn ones, the share with a right word in a right place."""
-    return _mean(float(right) for right in _words(found, shape=shape))
-
-
 def _words(found: Found, *, shape: bool) -> list[bool]:
+    """Of every accepted mark that is a drawn one, whether it has a right word in a right place."""
     own = [mark for mark in found["marks"] if mark["accepted"] and mark["word"] is not None]
     return [bool(mark["word"] and mark["place"]) for mark in own if (mark["drawn"] in SHAPE_WORDS) == shape]
 
@@ -149,16 +160,21 @@ WHAT = {
     "shape": "right words: shape",
     "stability": "stability",
 }
+COUNTED: dict[str, Callable[[Found], list[bool]]] = {  # rows that are shares of marks
+    "erase": _erased,
+    "colour": lambda found: _words(found, shape=False),
+    "shape": lambda found: _words(found, shape=True),
+}
 VALUES: dict[str, Callable[[Found], float]] = {
     "described": lambda found: found["fidelity"]["described"]["value"],
     "gain": lambda found: found["fidelity"]["described"]["value"] - found["fidelity"]["described"]["control"],
     "confirmed": lambda found: found["fidelity"]["confirmed"]["value"],
     "precision": lambda found: found["precision"],
     "recall": lambda found: found["recall"],
-    "erase": erased,
+    "erase": lambda found: _mean(COUNTED["erase"](found)),
     "swap": swapped,
-    "colour": lambda found: words(found, shape=False),
-    "shape": lambda found: words(found, shape=True),
+    "colour": lambda found: _mean(COUNTED["colour"](found)),
+    "shape": lambda found: _mean(COUNTED["shape"](found)),
     "stability": lambda found: found["findings"]["stability"],
 }
 
@@ -265,11 +281,6 @@ def _rivals(some: Sequence[Found], key: str) -> str:
     return f"NMF concepts {spreads['concepts']}; random {spreads['random']}"
 
 
-def _count(some: Sequence[Found], key: str) -> str:
-    agreeing = [bool(each["agrees"]) for found in some for each in found[key]]
-    return f"{sum(agreeing)} of {len(agreeing)} marks"
-
-
-def _words_count(some: Sequence[Found], *, shape: bool) -> str:
-    right = [each for found in some for each in _words(found, shape=shape)]
-    return f"{sum(right)} of {len(right)} marks"
+def _count(some: Sequence[Found], of: Callable[[Found], list[bool]]) -> tuple[int, int] | None:
+    right = [each for found in some for each in of(found)]
+    return (sum(right), len(right)) if right else None

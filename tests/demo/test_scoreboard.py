@@ -14,12 +14,12 @@ pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 from benchmarks.scoreboard import page, store
 from benchmarks.scoreboard.measure import by_place
 from benchmarks.scoreboard.rows import (
+    VALUES,
     Spread,
     absent,
     auroc,
     by_mark,
     cues_of,
-    erased,
     failings,
     refusal,
     rows_of,
@@ -85,18 +85,30 @@ def test_a_goal_is_reached_by_the_networks_that_nobody_looked_at() -> None:
     assert rows["... minus random region"].reached == "no, 1 of 2"
     assert rows["right words: colour"].reached == "yes, 2 of 2"
     assert rows["right words: shape"].reached == "no, 0 of 2"
-    assert rows["erase"].note == "3 of 6 marks"
+    assert rows["erase"].note == "all 3 of 6 marks"
+    assert rows["erase"].held_out == ".50 [.50, .50]; 2 of 4 marks"
+
+
+def test_a_share_of_marks_is_counted_over_the_marks_of_all_networks_held_out() -> None:
+    many = [dict(MADE[0]["erase"][0])] * 20
+    some = [MADE[0], net("one-easy-strided-1", 0.9, erase=many), net("one-easy-pooled-2", 0.9, erase=[*many, many[0]])]
+    some[1]["erase"] = [*many[1:], MADE[0]["erase"][1]]
+    erase = next(row for row in rows_of(some) if row.what == "erase")
+    assert (erase.held_out, erase.reached) == (".97 [.95, 1.00]; 40 of 41 marks", "yes, 2 of 2")
+    some[1]["erase"] = [MADE[0]["erase"][1]] * 3
+    erase = next(row for row in rows_of(some) if row.what == "erase")
+    assert (erase.held_out, erase.reached) == (".50 [.00, 1.00]; 21 of 24 marks", "no, 1 of 2")
 
 
 def test_a_swap_is_a_share_of_what_the_drawing_reaches() -> None:
     assert swapped(MADE[0]) == pytest.approx(1.2 / 1.6)
-    assert erased(MADE[0]) == 0.5
+    assert VALUES["erase"](MADE[0]) == 0.5
 
 
 def test_what_cannot_be_counted_counts_neither_way() -> None:
     assert Spread.of([0.5, float("nan"), 0.7]).values == (0.5, 0.7)
     assert str(Spread.of([])) == "-"
-    assert np.isnan(erased(net("one-easy-strided-0", 0.9, erase=[])))
+    assert np.isnan(VALUES["erase"](net("one-easy-strided-0", 0.9, erase=[])))
 
 
 def test_cues_are_found_or_alarms_are_false() -> None:
