@@ -6,7 +6,7 @@ Every family has a class for each of its marks and one without any. Nothing here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +14,7 @@ import numpy as np
 
 SIZE, SCALE = 64, 4  # pixels; how much larger it is drawn
 Colour = tuple[int, int, int]
+Family = tuple[Callable[[np.random.Generator, str], "Sheet"], tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +278,7 @@ def scene(rng: np.random.Generator, name: str) -> Sheet:
     return sheet
 
 
-FAMILIES: dict[str, tuple[Callable[[np.random.Generator, str], Sheet], tuple[str, ...]]] = {
+FAMILIES: dict[str, Family] = {
     "mugs": (mug, ("blue rim", "white stripe", "red foot", "plain")),
     "cells": (cell, ("dark ring", "bright spot", "notch", "plain")),
     "signs": (sign, ("bar", "dot left", "dot above", "plain")),
@@ -290,9 +291,9 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator, str], Sheet], tuple[str
 }
 
 
-def draw(family: str, per_class: int, seed: int) -> Drawn:
+def draw(family: str, per_class: int, seed: int, families: Mapping[str, Family] = FAMILIES) -> Drawn:
     """`per_class` pictures of every class of a family, in random order; the same arguments give the same pixels."""
-    artist, names = FAMILIES[family]
+    artist, names = families[family]
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.repeat(np.arange(len(names)), per_class))
     found = [artist(rng, names[label]).done() for label in labels]

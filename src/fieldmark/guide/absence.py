@@ -32,7 +32,7 @@ def absences(bench: Bench, marks: Sequence[Candidate], proved: np.ndarray) -> li
     The strongest mark at the place stands for all; whether it counts is for `causes.accepted` to say.
     """
     found = []
-    strong = [mark for mark, good in zip(marks, proved, strict=True) if good]
+    strong = [mark for mark, good in zip(marks, proved, strict=True) if good and not mark.whole]
     for cls in sorted({mark.cls for mark in marks} & set(bench.tested)):
         seen: list[Candidate] = []
         for own in (mark for mark, good in zip(marks, proved, strict=True) if mark.cls == cls and not good):

@@ -74,16 +74,22 @@ class Areas:
         return self.studio.place(mark.plate, index, LEVEL)
 
     def union(self, marks: Sequence[Candidate], index: int) -> np.ndarray:
-        """(h, w) bool: all of the marks, and all that speaks for the class in the picture's own evidence."""
+        """(h, w) bool: all of the marks, and all that speaks for the class in the picture's own evidence.
+
+        An object that is a mark itself is no part of it.
+        """
         found = np.zeros(self.studio.pictures.shape, bool)
         for mark in marks:
-            found |= self.of(mark, index)
+            if not mark.whole:
+                found |= self.of(mark, index)
         for region in self.regions.get(index, ()):
             found |= dilated(region.mask, RIM * self._unit(index))
         return found
 
     def _found(self, mark: Candidate, index: int) -> np.ndarray:
         studio, unit = self.studio, self._unit(index)
+        if mark.outline:
+            return studio.placed.objects.masks[index]
         if mark.loose:
             return dilated(alike(studio, mark, index), EDGE * unit)
         place = self.place(mark, index)

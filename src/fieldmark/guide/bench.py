@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,23 +97,28 @@ class Bench:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Drops (ways, n) and the classes named without marks of the class; mean drop (n,) and flips of a control.
 
-        Parts are erased; control: as much elsewhere. Where there are none, the object is the mark itself, and dyed as
-        the objects of other classes are: erased, it would be no object. Control: as others of its own class.
+        Parts are erased; control: as much elsewhere. Where there are none, the object is the mark itself, and dyed or
+        reshaped as other classes' objects are: erased, it would be no object. Control: as others of its own class.
         """
-        marks = [mark for mark in marks if not mark.whole]
+        alter, marks = self.altered(marks), [mark for mark in marks if not mark.whole]
         if not marks:
-            drops, named = self.dyed(rows, cls, self.others(cls))
-            kept, again = self.dyed(rows, cls, self.tested[cls])
+            drops, named = self.lent(rows, cls, self.others(cls), alter)
+            kept, again = self.lent(rows, cls, self.tested[cls], alter)
             return drops, named, kept.mean(axis=0), (again != cls).mean(axis=0)
         regions = [np.logical_or.reduce([self.areas.of(mark, int(i)) for mark in marks]) for i in rows]
         return *self.erased(rows, regions, cls, marks), *self.controls(rows, regions, cls)
 
-    def dyed(self, rows: np.ndarray, cls: int, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(DYES, n) margins lost, and the classes named, when objects get the body colours of others of the pool."""
+    def altered(self, marks: Sequence[Candidate]) -> Callable[[int, int], np.ndarray]:
+        """How objects that are marks themselves are made like others: reshaped if it is their outline, else dyed."""
+        return self.studio.reshaped if marks and all(mark.outline for mark in marks) else self.studio.dyed
+
+    def lent(
+        self, rows: np.ndarray, cls: int, pool: np.ndarray, alter: Callable[[int, int], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(DYES, n) margins lost, and the classes named, when objects get colours or outlines of those of the pool."""
         lent = np.array([self.rng.choice(pool[pool != i] if (pool != i).any() else pool, DYES) for i in rows])
         found = [
-            self._drops([self.studio.dyed(int(i), int(j)) for i, j in zip(rows, some, strict=True)], rows, cls)
-            for some in lent.T
+            self._drops([alter(int(i), int(j)) for i, j in zip(rows, some, strict=True)], rows, cls) for some in lent.T
         ]
         return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 

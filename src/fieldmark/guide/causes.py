@@ -127,18 +127,18 @@ def _with_marks(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers.
 
-    Where the object itself is the only mark, the picture's own object in the body colour of the source, and of the
-    stranger.
+    Where the object itself is the only mark, the picture's own object in the body colour, or the outline, of the
+    source, and of the stranger.
     """
     edits, controls = [], []
-    marks = [mark for mark in marks if not mark.whole]
+    alter, marks = bench.altered(marks), [mark for mark in marks if not mark.whole]
     for i, base in bases.items():
         source, stranger = bench.source(cls, i), bench.stranger(cls, i)
         if source is None or stranger is None:
             continue
         if not marks:
-            edits.append(bench.studio.dyed(i, source))
-            controls.append(bench.studio.dyed(i, stranger))
+            edits.append(alter(i, source))
+            controls.append(alter(i, stranger))
             continue
         alone = len(marks) == 1 and base is None
         area = bench.areas.of(marks[0], source) if alone else bench.areas.union(marks, source)

@@ -58,6 +58,17 @@ class Studio:
         lab = self.pictures.lab[index] + (self.bodies[source] - self.bodies[index])
         return self._blend(index, self.placed.objects.masks[index], from_lab(lab))
 
+    def reshaped(self, index: int, source: int) -> np.ndarray:
+        """(H, W, c): image `index` whose object has the outline of that of picture `source`.
+
+        Where it was no object before, it has its body's colour; where it is none any more, its ground is continued.
+        """
+        own, other = self.placed.objects.masks[index], self.carried(self.placed.objects.masks[source], source, index)
+        body = from_lab(self.bodies[index][None, None].astype(np.float32))[0, 0]
+        inside = np.where(own[..., None], self.pictures.rgb[index], body)
+        around = dilated(own | other, AROUND * float(self.placed.objects.units[index]))
+        return self._blend(index, around, np.where(other[..., None], inside, self.ground(index)))
+
     def borrowed(self, index: int, source: int, area: np.ndarray | None = None) -> np.ndarray:
         """(h, w, 3) the source's object laid over picture `index`; body colours become those of its body.
 

@@ -1,4 +1,4 @@
-"""Marks at no place in particular: a colour that speaks for a class wherever on the object it is."""
+"""Marks at no place in particular, a colour wherever on the object it is, and the words for what has no place."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from fieldmark.guide.marks import COLOUR, Candidate, make_candidate, one_an_image
-from fieldmark.guide.places import ANYWHERE, Table
+from fieldmark.guide.marks import COLOUR, Candidate, find_marks, make_candidate, one_an_image
+from fieldmark.guide.places import ANYWHERE, AS_A_WHOLE, Table
 from fieldmark.guide.pose import Poses
 from fieldmark.guide.regions import UNLIKE_BODY, Region
 from fieldmark.guide.vocabulary import COLOURS, TERMS, colour_names
@@ -18,7 +18,13 @@ ONE_COLOUR = 1.0  # of COLOUR's distance between regions that are one thing
 MANY = 0.6  # of the pictures of a class must show what has no place
 STRAYS = 0.6  # of them: fewer have it at the place where most have it
 RARE = 0.01  # of the object: a colour rarer than this everywhere is as good as absent
+ODD, FITS = 0.05, 0.2  # an outline rarer than this is as good as absent; amount times log lift that is worth a word
 LIFT = 0.2  # logarithm: how much more of its colour a class must show than all do
+
+
+def find_all(regions: list[Region], predicted: np.ndarray, poses: Poses, table: Table) -> list[Candidate]:
+    """The marks of these regions, those in one place and those in none."""
+    return with_loose(find_marks(regions, predicted, poses, table.bodies), regions, predicted, poses, table)
 
 
 def with_loose(
@@ -53,6 +59,16 @@ def describe_loose(mark: Candidate, table: Table) -> list[Word]:
     lift = np.log((shown + RARE) / (usual + RARE))
     found = [Word(TERMS.index(name), ANYWHERE, float(n * up)) for name, n, up in zip(COLOURS, names, lift, strict=True)]
     return sorted((word for word in found if word.score >= LIFT), key=lambda word: -word.score)
+
+
+def describe_outline(mark: Candidate, table: Table) -> list[Word]:
+    """The words for the outlines of a mark's class by amount times log lift over all classes, the best first."""
+    amounts = table.whole[:, len(TERMS) :]
+    usual = amounts[table.discovered].mean(axis=0)
+    shown = amounts[mark.images].mean(axis=0)
+    fits = shown * np.log((shown + ODD) / (usual + ODD))
+    found = [Word(len(TERMS) + i, AS_A_WHOLE, float(fit)) for i, fit in enumerate(fits) if fit >= FITS]
+    return sorted(found, key=lambda word: -word.score)
 
 
 def _unlike(region: Region, bodies: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, learn_frame
 from fieldmark.guide.key import Node, answers
-from fieldmark.guide.loose import with_loose
+from fieldmark.guide.loose import find_all
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
@@ -113,8 +113,7 @@ class Making:
         labels, predicted, discover = tuple(self.classifier.labels), self.said.predicted, self.split.discover
         frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
         pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
-        seen = find_marks(regions, predicted, placed.poses, table.bodies)
-        seen = with_loose(seen, regions, predicted, placed.poses, table)
+        seen = find_all(regions, predicted, placed.poses, table)
         first = Wholes(self.classifier, studio, self.said, groups, self.seed).among(seen)
         candidates = [*first, *self._more(first, studio)]
         words = described(candidates, table)
@@ -201,7 +200,7 @@ class Making:
             found.append(
                 Mark(
                     classes=(labels[mark.cls],),
-                    words=sentence(terms, where, "" if mark.loose else size_of(mark.plate)),
+                    words=sentence(terms, where, "" if mark.loose or mark.outline else size_of(mark.plate)),
                     terms=tuple(terms),
                     where=where,
                     effect=effect.drop,
@@ -214,6 +213,7 @@ class Making:
                     plate=mark.plate,
                     examples=self._examples(mark, proof.bench),
                     whole=mark.whole,
+                    outline=mark.outline,
                 )
             )
         return found

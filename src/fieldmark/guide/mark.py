@@ -15,7 +15,6 @@ from fieldmark.guide.naming import what
 from fieldmark.guide.observer import Agreement, numbers
 from fieldmark.guide.pictures import Pictures
 from fieldmark.guide.places import Table, tabulate
-from fieldmark.guide.vocabulary import TERMS
 from fieldmark.guide.words import Word
 from fieldmark.images import check_images
 
@@ -52,6 +51,7 @@ class Mark:
     plate     (CANVAS, CANVAS) 0 to 1: where it is in the frame
     ground    the mean picture (CANVAS, CANVAS, 3) uint8 of the frame of the plate; None: the class's plate
     whole     it is most of the object: then not erased but dyed, and not put on others but lent as a colour
+    outline   it is the object's outline: then other outlines are lent to it, and it to others
     """
 
     classes: tuple[str, ...]
@@ -69,16 +69,30 @@ class Mark:
     examples: tuple[Example, ...]
     ground: np.ndarray | None = None
     whole: bool = False
+    outline: bool = False
 
     @property
     def taken(self) -> tuple[str, str]:
         """What was done to be without it, and to the control, in words."""
+        if self.outline:
+            return "given outlines of other classes", "of its own"
         return ("dyed as other classes are", "as its own") if self.whole else ("erased", "elsewhere")
 
     @property
     def given(self) -> str:
         """What was done to others to give it to them, in words."""
+        if self.outline:
+            return "others given its outline"
         return "others dyed so" if self.whole else "put on others"
+
+    @property
+    def controls(self) -> tuple[str, str]:
+        """What the controls of the two were, in words."""
+        if self.outline:
+            return "outlines of its own class", "another class's outline"
+        if self.whole:
+            return "as its own class is", "in another class's colour"
+        return "the same shape elsewhere", "another class's part there"
 
 
 @dataclass(frozen=True)
@@ -170,8 +184,7 @@ class Key:
 
 def question(word: Word, where: str) -> str:
     """As "Is it red at the thick end?"."""
-    term = TERMS[word.term]
-    noun = what(term)
+    noun = what(word.name)
     if noun.startswith("a ") or noun.endswith("spots"):
         verb = "Are there" if noun.endswith("spots") else "Is there"
         return f"{verb} {noun} {where}?"

@@ -24,6 +24,7 @@ class Candidate:
 
     after  the marks of its class that had been erased when it was seen; none, if it was seen at once
     whole  it is no part of the object but most of it; never so where pictures have no object
+    outline  it is the object's outline as a whole; then it is `whole`, too
     loose  it is at no place in particular, and known by its colour
     area   of its regions as a rule, in square body units
     """
@@ -36,6 +37,7 @@ class Candidate:
     colour: np.ndarray  # Lab minus the body's
     after: tuple[Candidate, ...] = ()
     whole: bool = False
+    outline: bool = False
     loose: bool = False
     area: float = 0.0
 

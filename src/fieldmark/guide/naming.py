@@ -9,13 +9,13 @@ import numpy as np
 from fieldmark.guide.frame import Frame
 from fieldmark.guide.marks import area_of
 from fieldmark.guide.places import OUTLINE, Place
-from fieldmark.guide.vocabulary import COLOURS, RELATIONS
+from fieldmark.guide.vocabulary import COLOURS, OUTLINES, RELATIONS
 
 UNEQUAL = 1.2  # how much thicker one end must be than the other to be called so
 SMALL, LARGE = 0.08, 0.3  # square body units
 ROWS = ("top", "upper part", "middle", "lower part", "bottom")
 SIDES = ("left", "right")
-EXTENTS = {"rim": "all along the rim", "over": "all over", "anywhere": "somewhere"}
+EXTENTS = {"rim": "all along the rim", "over": "all over", "anywhere": "somewhere", "as a whole": "as a whole"}
 SHAPE_WORDS = {
     "sticks out": "a part that sticks out",
     "sticks out thinly": "a thin part that sticks out",
@@ -117,7 +117,7 @@ def _thicker(outline: np.ndarray, noun: str) -> tuple[str, str]:
 
 def what(term: str) -> str:
     """As a person says it: "red", "darker than the body", "a notch in the outline"."""
-    if term in COLOURS:
+    if term in COLOURS or term in OUTLINES:
         return term
     if term in RELATIONS or term == "more colourful":
         return f"{term} than the body"

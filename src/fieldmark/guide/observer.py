@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldmark.guide.key import Node, answers, grow
-from fieldmark.guide.loose import describe_loose
+from fieldmark.guide.loose import describe_loose, describe_outline
 from fieldmark.guide.marks import Candidate
-from fieldmark.guide.places import ANYWHERE, Table, covering
+from fieldmark.guide.places import ANYWHERE, AS_A_WHOLE, Table, covering
 from fieldmark.guide.pose import UNIT
-from fieldmark.guide.vocabulary import COLOURS, RELATIONS, TERMS, UNUSUAL
+from fieldmark.guide.vocabulary import COLOURS, NAMES, OUTLINES, RELATIONS, TERMS, UNUSUAL
 from fieldmark.guide.words import COVERS, Word, describe
 
 Z = 1.96  # of a 95 % interval
@@ -76,7 +76,10 @@ def distinct(words: Sequence[Word], plates: Sequence[np.ndarray], table: Table) 
     best: dict[tuple[int, int, int, str], int] = {}
     for index, (word, plate) in enumerate(zip(words, plates, strict=True)):
         place = table.named(word.place, plate)
-        says = (word.term, *((-1, -1) if place.extent == "anywhere" else (place.row, place.column)), place.extent)
+        row, column = place.row, place.column
+        if place.extent:  # then not all of where it is is said
+            row, column = (row if place.extent == "across" else -1), (column if place.extent == "down" else -1)
+        says = (word.term, row, column, place.extent)
         if says not in best or words[best[says]].score < word.score:
             best[says] = index
     return sorted(best.values())
@@ -90,14 +93,16 @@ def described(marks: Sequence[Candidate], table: Table) -> list[Word | None]:
 
 def words_of(mark: Candidate, table: Table, count: int = 1) -> list[Word]:
     """The best words for a mark."""
+    if mark.outline:
+        return describe_outline(mark, table)[:count]
     return describe_loose(mark, table)[:count] if mark.loose else describe(mark.plate, mark.cls, table, count)
 
 
 def confirmed(marks: Sequence[Candidate], table: Table, split: Split, predicted: np.ndarray) -> list[Word | None]:
     """One word a mark: of all words at its region, the one that best tells its class from the others."""
     return [
-        _search_loose(mark, table, split.fit, predicted)
-        if mark.loose
+        _search_placeless(mark, table, split.fit, predicted)
+        if mark.loose or mark.outline
         else _search(mark.plate, mark.cls, table, split.fit, predicted)
         for mark in marks
     ]
@@ -163,11 +168,13 @@ def _search(plate: np.ndarray, cls: int, table: Table, rows: np.ndarray, predict
     return Word(int(term), int(allowed[place]), float(scores[term, place]))
 
 
-def _search_loose(mark: Candidate, table: Table, rows: np.ndarray, predicted: np.ndarray) -> Word | None:
-    colours = [TERMS.index(name) for name in COLOURS]
-    scores = balanced_accuracy(table.whole[rows][:, colours], predicted[rows] == mark.cls)
+def _search_placeless(mark: Candidate, table: Table, rows: np.ndarray, predicted: np.ndarray) -> Word | None:
+    """Of all colours, or of all outlines, the word that best tells the class from the others."""
+    names, place = (OUTLINES, AS_A_WHOLE) if mark.outline else (tuple(COLOURS), ANYWHERE)
+    terms = [NAMES.index(name) for name in names]
+    scores = balanced_accuracy(table.whole[rows][:, terms], predicted[rows] == mark.cls)
     best = int(scores.argmax())
-    return Word(colours[best], ANYWHERE, float(scores[best])) if scores[best] >= USEFUL else None
+    return Word(terms[best], place, float(scores[best])) if scores[best] >= USEFUL else None
 
 
 def balanced_accuracy(values: np.ndarray, positive: np.ndarray) -> np.ndarray:

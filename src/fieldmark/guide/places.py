@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -15,16 +15,18 @@ import numpy as np
 
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.objects import Objects
+from fieldmark.guide.outlines import outline_amounts
 from fieldmark.guide.pictures import Pictures
 from fieldmark.guide.pose import UNIT, Poses, from_canvas
-from fieldmark.guide.vocabulary import TERMS, look
+from fieldmark.guide.vocabulary import NAMES, TERMS, look
 
 GRID = 5  # places along each direction
 WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is looked at
 SECTORS, ALL_ROUND = 12, 0.66  # directions from the middle, and the share of them that a rim reaches
 RIM, MOST = 0.65, 0.6  # of the way out: where a rim begins; of a region that must lie there
 WIDE = 0.7  # of the object's width or height: what goes on so far has no place on it, only a row or a column
-ANYWHERE = -1  # instead of the number of a place: all of the object
+ANYWHERE, AS_A_WHOLE = -1, -2  # instead of the number of a place: anywhere on the object, and the object itself
+NO_PLACE = {ANYWHERE: "anywhere", AS_A_WHOLE: "as a whole"}
 LIKELY = 0.5  # of the objects have a pixel of the frame: it is the object also where its mask has missed it
 OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
 
@@ -34,7 +36,7 @@ class Place:
     """A square of the frame: its middle in canvas pixels, half its side in body units, row and column of the grid.
 
     extent says that what is there goes on: "across" the object, "down" it, "over" all of it, or along its "rim"; or
-    that it is "anywhere".
+    that it is "anywhere", or the object "as a whole".
     """
 
     y: float
@@ -54,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """amounts (n, terms, places): share of a place that shows a term; whole (n, terms): of the object.
+    """amounts (n, terms, places): share of a place that shows a term; whole (n, terms and outlines): of the object.
 
     means (classes, terms, CANVAS, CANVAS) are the terms of each class's discovery pictures in the frame; bodies (n, 3).
     clear (terms, places): how clearly each question parts the discovery pictures, whatever a network says of them.
@@ -67,15 +69,16 @@ class Table:
     outline: np.ndarray
     places: tuple[Place, ...]
     clear: np.ndarray
+    discovered: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def shown(self, term: int, place: int) -> np.ndarray:
-        """(n,) how much of a term every picture shows in a place, or on all of the object where that is ANYWHERE."""
-        return self.whole[:, term] if place == ANYWHERE else self.amounts[:, term, place]
+        """(n,) how much of a term every picture shows in a place, or on all of the object where that is none."""
+        return self.whole[:, term] if place in NO_PLACE else self.amounts[:, term, place]
 
     def named(self, place: int, plate: np.ndarray) -> Place:
         """By what a region (CANVAS, CANVAS) is named whose word has that place."""
         found = nearest(plate, self.places)
-        return replace(found, extent="anywhere") if place == ANYWHERE else found
+        return replace(found, extent=NO_PLACE[place]) if place in NO_PLACE else found
 
     @cached_property
     def average(self) -> np.ndarray:
@@ -110,18 +113,23 @@ def tabulate(
         seen, inside = look(pictures.lab[index], objects.masks[index], usual), objects.masks[index] | usual
         canvas = warp_terms(seen.terms, poses, index)
         whole = seen.terms[inside].mean(axis=0) if inside.any() else seen.terms.mean(axis=(0, 1))
-        return _in_boxes(canvas, boxes), whole, canvas, seen.body
+        return (
+            _in_boxes(canvas, boxes),
+            np.concatenate([whole, outline_amounts(objects.masks[index])]),
+            canvas,
+            seen.body,
+        )
 
     amounts = np.zeros((len(pictures), len(TERMS), len(places)), np.float32)
-    whole, bodies = np.zeros((len(pictures), len(TERMS)), np.float32), np.zeros((len(pictures), 3), np.float32)
+    whole, bodies = np.zeros((len(pictures), len(NAMES)), np.float32), np.zeros((len(pictures), 3), np.float32)
     with ThreadPoolExecutor(2) as pool:
         for index, found in enumerate(pool.map(one, range(len(pictures)))):
             amounts[index], whole[index], canvas, bodies[index] = found
             if index in owner:
                 cls = owner[index]
                 means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
-    discovered = amounts[np.array(sorted(owner), int)]
-    return Table(amounts, whole, means, bodies, outline, places, clearness(discovered))
+    discovered = np.array(sorted(owner), int)
+    return Table(amounts, whole, means, bodies, outline, places, clearness(amounts[discovered]), discovered)
 
 
 def clearness(amounts: np.ndarray) -> np.ndarray:

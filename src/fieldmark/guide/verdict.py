@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fieldmark.guide.loose import with_loose
-from fieldmark.guide.marks import CUT, Candidate, find_marks
+from fieldmark.guide.loose import find_all
+from fieldmark.guide.marks import CUT, Candidate
 from fieldmark.guide.observer import Agreement
 from fieldmark.guide.places import Table
 from fieldmark.guide.pose import Poses
@@ -158,8 +158,7 @@ def stability(
     for _ in range(rounds):
         drawn = set(rng.choice(images, len(images)).tolist())
         own = [region for region in regions if region.image in drawn]
-        again = with_loose(find_marks(own, predicted, poses, table.bodies), own, predicted, poses, table)
-        found.append(jaccard(marks, again))
+        found.append(jaccard(marks, find_all(own, predicted, poses, table)))
     return float(np.mean(found))
 
 

@@ -42,6 +42,8 @@ RELATIONS: dict[str, tuple[int, int]] = {
 UNUSUAL = ("reaches further", "ends sooner")  # than most of the objects in the frame
 SHAPES = ("sticks out", "sticks out thinly", "notch", "light spots", "dark spots", "fine pattern", *UNUSUAL)
 TERMS: tuple[str, ...] = (*COLOURS, *RELATIONS, "more colourful", *SHAPES)
+OUTLINES = ("long", "round", "deeply cut", "box-shaped", "wide", "tall")  # of an object as a whole: no place has them
+NAMES = (*TERMS, *OUTLINES)
 
 BROAD, THIN, NOTCH = 0.16, 0.09, 0.30  # body units: radii of what is a body, a thin part, a gap
 JUST, CLEARLY = 10.0, 28.0  # Delta from the body's colour: not yet a difference, surely one
@@ -60,7 +62,9 @@ _WEIGHT = np.array([0.6, 1.0, 1.0], np.float32)  # two lights of one colour are 
 
 
 def kind_of(term: str) -> str:
-    """ "colour", "comparison" (with the body) or "shape"."""
+    """ "colour", "comparison" (with the body), "shape" or "outline"."""
+    if term in OUTLINES:
+        return "outline"
     return "colour" if term in COLOURS else "shape" if term in SHAPES else "comparison"
 
 

@@ -1,9 +1,9 @@
-"""Marks that are the object itself: a class that is known by the colour of all of it."""
+"""Marks that are the object itself: a class that is known by the colour of all of it, or by its outline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ PICTURES = 12  # a class, of those that marks are discovered in
 
 @dataclass(frozen=True, eq=False)
 class Wholes:
-    """Where objects are dyed to see who goes by their colour; `groups` are the discovery pictures of each class."""
+    """Where objects are dyed and reshaped to see what classes go by; `groups` are the discovery pictures of each."""
 
     classifier: Classifier
     studio: Studio
@@ -30,16 +30,18 @@ class Wholes:
     seed: int
 
     def among(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """The marks without those of whole objects that are not seen by dyeing, and with all those that are."""
+        """The marks without those of whole objects that are not seen by dyeing, and with all that are seen so."""
         if self.studio.placed.poses.kind == "picture" or len(self.groups) < 2:
             return list(found)
         tested = {cls: rows[:PICTURES] for cls, rows in self.groups.items()}
         rng = np.random.default_rng(self.seed)
         bench = Bench(self.classifier, Areas(self.studio), self.said, (), tested, rng)
-        dyed = {cls for cls in tested if goes_by_colour(bench, cls)}
+        dyed, shaped = ({c for c in tested if goes_by(bench, c, a)} for a in (self.studio.dyed, self.studio.reshaped))
         kept = [mark for mark in found if not mark.whole or mark.cls in dyed]
         new = dyed - {mark.cls for mark in kept if mark.whole}
-        return sorted([*kept, *(self._object(cls) for cls in new)], key=lambda m: (m.cls, -m.share * m.coverage))
+        kept += [self._object(cls) for cls in sorted(new)]
+        kept += [replace(self._object(cls), outline=True, whole=True) for cls in sorted(shaped)]
+        return sorted(kept, key=lambda mark: (mark.cls, -mark.share * mark.coverage))
 
     def _object(self, cls: int) -> Candidate:
         placed, bodies = self.studio.placed, self.studio.bodies
@@ -47,12 +49,14 @@ class Wholes:
         return make_candidate(cls, regions, 1.0, placed.poses, bodies)
 
 
-def goes_by_colour(bench: Bench, cls: int) -> bool:
-    """Whether the network calls a class's objects otherwise when they are dyed as those of most other classes are.
+def goes_by(bench: Bench, cls: int, alter: Callable[[int, int], np.ndarray]) -> bool:
+    """Whether the network calls a class's objects otherwise when they are altered to be as those of most classes are.
 
-    What happens when they are dyed as others of their own class are is taken off. That one other class is known by its
-    colour says nothing of this one.
+    What happens when they are made like others of their own class is taken off. That one other class is known by its
+    colour, or its outline, says nothing of this one.
     """
     rows = bench.tested[cls]
-    shares = [mean(bench.dyed(rows, cls, pool)[1] != cls) for other, pool in bench.tested.items() if other != cls]
-    return float(np.median(shares)) - mean(bench.dyed(rows, cls, rows)[1] != cls) >= DECIDES
+    shares = [
+        mean(bench.lent(rows, cls, pool, alter)[1] != cls) for other, pool in bench.tested.items() if other != cls
+    ]
+    return float(np.median(shares)) - mean(bench.lent(rows, cls, rows, alter)[1] != cls) >= DECIDES

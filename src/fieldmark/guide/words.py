@@ -8,7 +8,7 @@ import numpy as np
 
 from fieldmark.guide.marks import WHOLE, area_of
 from fieldmark.guide.places import Table, covering
-from fieldmark.guide.vocabulary import RELATIONS, TERMS, UNUSUAL
+from fieldmark.guide.vocabulary import NAMES, RELATIONS, TERMS, UNUSUAL
 
 COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
@@ -36,7 +36,7 @@ class Word:
 
     @property
     def name(self) -> str:
-        return TERMS[self.term]
+        return NAMES[self.term]
 
 
 def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[Word]:
