@@ -113,10 +113,10 @@ class Bench:
         return self.studio.reshaped if marks and all(mark.outline for mark in marks) else self.studio.dyed
 
     def lent(
-        self, rows: np.ndarray, cls: int, pool: np.ndarray, alter: Callable[[int, int], np.ndarray]
+        self, rows: np.ndarray, cls: int, pool: np.ndarray, alter: Callable[[int, int], np.ndarray], count: int = DYES
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(DYES, n) margins lost, and the classes named, when objects get colours or outlines of those of the pool."""
-        lent = np.array([self.rng.choice(pool[pool != i] if (pool != i).any() else pool, DYES) for i in rows])
+        """(count, n) margins lost, and the classes named, when objects get colours or outlines of those of the pool."""
+        lent = np.array([self.rng.choice(pool[pool != i] if (pool != i).any() else pool, count) for i in rows])
         found = [
             self._drops([alter(int(i), int(j)) for i, j in zip(rows, some, strict=True)], rows, cls) for some in lent.T
         ]
