@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,18 @@ def test_of_two_words_the_one_that_is_clearly_there_or_not_wins() -> None:
     assert describe(spot, 0, table)[0].name == "red"
     table.clear[TERMS.index("red")] = 0.7
     assert describe(spot, 0, table)[0].name == "dark spots"
+
+
+@pytest.mark.parametrize(("others", "words"), [(9, []), (1, ["red"])])
+def test_a_difference_that_may_be_chance_has_no_word(others: int, words: list[str]) -> None:
+    """Of 40 pictures of one class 12 are red there; of as many of another 9, or one."""
+    spot, red = _box(40, 52, 20, 32), TERMS.index("red")
+    table = _table({0: _mean(red=0.3 * spot), 1: _mean(red=others / 40 * spot)})
+    amounts = np.zeros((80, len(TERMS), len(table.places)), np.float32)
+    amounts[:12, red] = amounts[40 : 40 + others, red] = 1
+    owners = np.repeat([0, 1], 40)
+    table = replace(table, amounts=amounts, discovered=np.arange(80), owners=owners)
+    assert [word.name for word in describe(spot, 0, table)] == words
 
 
 def test_what_every_class_shows_at_the_place_is_no_word_for_one_of_them() -> None:

@@ -127,11 +127,12 @@ def _with_marks(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Pictures (or edits of them) with marks of the best source of the class, and with the same places of strangers.
 
-    Where the object itself is the only mark, the picture's own object in the body colour, or the outline, of the
-    source, and of the stranger.
+    Where the object's colour is one of them, or the object itself the only one, the picture's own object in the colour,
+    or the outline, of the source, and of the stranger.
     """
     edits, controls = [], []
-    alter, marks = bench.altered(marks), [mark for mark in marks if not mark.whole]
+    alter, dyes = bench.altered(marks), any(mark.whole and not mark.outline for mark in marks)
+    marks = [] if dyes else [mark for mark in marks if not mark.whole]
     for i, base in bases.items():
         source, stranger = bench.source(cls, i), bench.stranger(cls, i)
         if source is None or stranger is None:

@@ -60,6 +60,7 @@ class Table:
 
     means (classes, terms, CANVAS, CANVAS) are the terms of each class's discovery pictures in the frame; bodies (n, 3).
     clear (terms, places): how clearly each question parts the discovery pictures, whatever a network says of them.
+    discovered, owners (m,): the discovery pictures, and the class of each.
     """
 
     amounts: np.ndarray
@@ -70,6 +71,7 @@ class Table:
     places: tuple[Place, ...]
     clear: np.ndarray
     discovered: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    owners: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
     def shown(self, term: int, place: int) -> np.ndarray:
         """(n,) how much of a term every picture shows in a place, or on all of the object where that is none."""
@@ -79,6 +81,20 @@ class Table:
         """By what a region (CANVAS, CANVAS) is named whose word has that place."""
         found = nearest(plate, self.places)
         return replace(found, extent=NO_PLACE[place]) if place in NO_PLACE else found
+
+    @cached_property
+    def errors(self) -> dict[int, np.ndarray]:
+        """(terms, places) for each class: by how many standard errors its discovery pictures show more than others."""
+        found = {}
+        for cls in np.unique(self.owners):
+            own, rest = (
+                self.amounts[self.discovered[self.owners == cls]],
+                self.amounts[self.discovered[self.owners != cls]],
+            )
+            noise = sum(each.var(axis=0) / max(len(each), 1) for each in (own, rest) if len(each))
+            if len(own) and len(rest):
+                found[int(cls)] = (own.mean(axis=0) - rest.mean(axis=0)) / np.sqrt(noise + 1e-9)
+        return found
 
     @cached_property
     def average(self) -> np.ndarray:
@@ -128,8 +144,9 @@ def tabulate(
             if index in owner:
                 cls = owner[index]
                 means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
-    discovered = np.array(sorted(owner), int)
-    return Table(amounts, whole, means, bodies, outline, places, clearness(amounts[discovered]), discovered)
+    rows = np.array(sorted(owner), int)
+    owners = np.array([owner[int(i)] for i in rows], int)
+    return Table(amounts, whole, means, bodies, outline, places, clearness(amounts[rows]), rows, owners)
 
 
 def clearness(amounts: np.ndarray) -> np.ndarray:

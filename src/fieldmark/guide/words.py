@@ -14,6 +14,7 @@ COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
 TWICE = float(np.log(2))  # the lift of what is that much as common
+CHANCE = 3.0  # standard errors by which a class must show more than the others: less may be chance
 LEAST = 0.02  # how well a word must fit: less and there is nothing to say of the place
 CLEAR = 6  # power of a question's clearness: what people can't answer yes or no is of little use to them
 COMPARED, PATTERNED = 2.0, 1.35  # how much better than a colour's name a comparison, and a texture, must be
@@ -60,12 +61,13 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     found: list[Word] = []
     for rival, least in rivals:
         lift = np.log((amount + FAINT) / (rival + FAINT))
-        found = found or _fitting(np.where(lift >= least, amount * lift, 0), mean, region, table)
+        found = found or _fitting(np.where(lift >= least, amount * lift, 0), cls, region, table)
     return found[:count]
 
 
-def _fitting(strength: np.ndarray, mean: np.ndarray, region: np.ndarray, table: Table) -> list[Word]:
-    """The words that are strong enough in a place that covers the region, the best first."""
+def _fitting(strength: np.ndarray, cls: int, region: np.ndarray, table: Table) -> list[Word]:
+    """The words that are strong enough in a place that covers the region, and no chance there, the best first."""
+    mean, errors = table.means[cls], table.errors.get(cls)
     cover = covering(region, table.places)
     found = []
     for place in np.nonzero(cover >= min(COVERS, 0.98 * cover.max()))[0]:
@@ -74,7 +76,8 @@ def _fitting(strength: np.ndarray, mean: np.ndarray, region: np.ndarray, table: 
         within = (seen * region[top:bottom, left:right]).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1e-9)
         fits = strength * within / _PLAINNESS
         score = fits * table.clear[:, place] ** CLEAR
-        found += [
-            Word(int(t), int(place), float(score[t])) for t in np.nonzero((within >= WITHIN) & (fits >= LEAST))[0]
-        ]
+        good = (within >= WITHIN) & (fits >= LEAST)
+        if errors is not None:
+            good &= errors[:, place] >= CHANCE
+        found += [Word(int(t), int(place), float(score[t])) for t in np.nonzero(good)[0]]
     return sorted(found, key=lambda word: -word.score)
