@@ -10,27 +10,16 @@ import numpy as np
 
 from fieldmark.classifier import Classifier
 from fieldmark.guide.album import confusions, keep_pictures
+from fieldmark.guide.asking import Asked, ask
 from fieldmark.guide.bench import EXAMPLES, Bench
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import EvidenceBy, Said, evidence
 from fieldmark.guide.frame import Frame, learn_frame
-from fieldmark.guide.key import Node, answers
 from fieldmark.guide.loose import find_all
-from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, question
+from fieldmark.guide.mark import Example, Key, Lack, Mark, question
 from fieldmark.guide.marks import CANVAS, Candidate, find_marks
 from fieldmark.guide.naming import Directions, directions, sentence, size_of
-from fieldmark.guide.observer import (
-    Split,
-    agreement,
-    confirmed,
-    controlled,
-    described,
-    distinct,
-    numbers,
-    observe,
-    tells,
-    words_of,
-)
+from fieldmark.guide.observer import Split, described, tells, words_of
 from fieldmark.guide.pictures import Pictures, resized
 from fieldmark.guide.places import Table, tabulate
 from fieldmark.guide.placing import Placed
@@ -38,7 +27,7 @@ from fieldmark.guide.pose import Poses, to_canvas
 from fieldmark.guide.proving import Proof, prove
 from fieldmark.guide.regions import Region
 from fieldmark.guide.second import new_ones, regions_of, second_look
-from fieldmark.guide.suspicions import Search, astray
+from fieldmark.guide.suspicions import Search, Suspects, astray
 from fieldmark.guide.verdict import Findings, stability, top_share, verdict
 from fieldmark.guide.vocabulary import kind_of
 from fieldmark.guide.whole import Wholes
@@ -110,90 +99,100 @@ class Making:
         return LaidOut(seen.frame, shared, groups, table, studio, tuple(self._regions(studio, discover)))
 
     def from_laid_out(self, cls: type[FieldGuide], laid: LaidOut) -> FieldGuide:
-        labels, predicted, discover = tuple(self.classifier.labels), self.said.predicted, self.split.discover
-        frame, shared, groups, table, studio = laid.frame, laid.shared, laid.groups, laid.table, laid.studio
-        pictures, placed, regions = studio.pictures, studio.placed, list(laid.regions)
-        seen = find_all(regions, predicted, placed.poses, table)
-        first = Wholes(self.classifier, studio, self.said, groups, self.seed).among(seen)
-        candidates = [*first, *self._more(first, studio)]
-        words = described(candidates, table)
-        kept = [(candidate, word) for candidate, word in zip(candidates, words, strict=True) if word is not None]
-        share = top_share(regions, discover)
-        base: dict[str, Any] = {
-            "classes": labels,
-            "frame": f"{frame.kind}: {frame.reason}",
-            "plates": _plates(pictures, placed.poses, discover, predicted, labels),
-            "counts": {labels[c]: int((predicted == c).sum()) for c in np.unique(predicted)},
-        }
-        search = Search(self.classifier, studio, self.said, self.split, groups, self.seed, self._regions)
-        suspects = search.suspects(regions)
+        labels, predicted, hold_out = tuple(self.classifier.labels), self.said.predicted, self.split.hold_out
+        table, studio = laid.table, laid.studio
+        seen, kept = self._described(laid)
+        search = Search(self.classifier, studio, self.said, self.split, laid.groups, self.seed, self._regions)
+        suspects, base = search.suspects(laid.regions), self._base(laid)
+        alone = {"warnings": (*suspects.sentences, *self.left_out), "marks": suspects.marks, **base}
         if not kept:
+            share = top_share(laid.regions, self.split.discover)
             reason = f"no place shows up in the evidence again and again (strongest place: {share:.0%} of it)"
-            return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
-        tried = [candidate for candidate, _ in kept]
-        told = [tells(word, one.cls, table, self.split.hold_out, predicted) for one, word in kept]
-        proof = prove(self.classifier, studio, self.said, tried, np.array(told), self.split.hold_out, self.seed)
-        known = zip(tried, proof.accepted, proof.again, strict=True)
-        stays = [good or not (one.after or again) for one, good, again in known]
-        candidates = [candidate for (candidate, _), stay in zip(kept, stays, strict=True) if stay]
-        chosen = [word for (_, word), stay in zip(kept, stays, strict=True) if stay]
-        if not candidates:
+            return cls(verdict=reason, **alone)
+        told = [tells(word, one.cls, table, hold_out, predicted) for one, word in kept]
+        tried = [one for one, _ in kept]
+        proof = prove(self.classifier, studio, self.said, tried, np.array(told), hold_out, self.seed)
+        known = zip(kept, proof.accepted, proof.again, strict=True)
+        stays = [pair for pair, good, again in known if good or not (pair[0].after or again)]
+        if not stays:
             reason = "what speaks for the classes shows up only with other evidence erased, and none of it is proved"
-            return cls(verdict=reason, warnings=(*suspects.sentences, *self.left_out), marks=suspects.marks, **base)
-        facing = directions(shared, frame, placed.poses.mirrored, self.ends)
-        marks = self._marks(studio, table, candidates, chosen, facing, proof)
-        # What needs a second look is not asked. The proof saw the hold-out, so it may not choose the questions.
-        simple = [pair for pair in kept if not pair[0].after] or kept
-        plain, answers_to = [one for one, _ in simple], [word for _, word in simple]
-        asks = distinct(answers_to, [mark.plate for mark in plain], table)
-        fidelity, tree, says = self._fidelity(plain, [answers_to[i] for i in asks], table)
-        parted = self.split.hold_out[says != predicted[self.split.hold_out]]
-        asked = tuple(
-            question(answers_to[i], facing.where(table.named(answers_to[i].place, plain[i].plate))) for i in asks
-        )
-        key = Key(labels, tree, tuple(answers_to[i] for i in asks), asked, frame, shared, self.images.shape[1:])
-        steady = stability(regions, seen, predicted, placed.poses, table, seed=self.seed)
-        warned = (*suspects.sentences, *astray(marks, candidates, studio, suspects), *self.left_out)
-        marks += suspects.marks
-        beside = {labels.index(mark.classes[0]) for mark in suspects.marks}
-        proved = len(proof.proved() | beside) / max(len(groups), 1)
-        whole = len({one.cls for one, mark in zip(candidates, marks, strict=False) if one.whole and mark.accepted})
-        found = Findings(
-            fidelity.described, share, proved, steady, suspects.elsewhere, whole=whole / max(len(groups), 1)
-        )
-        ordered = sorted(marks, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
+            return cls(verdict=reason, **alone)
+        facing = directions(laid.shared, laid.frame, studio.placed.poses.mirrored, self.ends)
+        marks = self._marks(laid, stays, facing, proof)
+        asked = ask(kept, table, self.split, predicted, len(labels), self.seed)
+        found = self._findings(laid, seen, asked, proof, suspects, marks)
+        everything = [*marks, *suspects.marks]
+        ordered = sorted(everything, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
+        astray_too = astray(marks, [one for one, _ in stays], studio, suspects)
         return cls(
             verdict=verdict(found),
             findings=found,
-            warnings=warned,
-            fidelity=fidelity,
-            marks=tuple(ordered),
-            key=key,
-            pictures=keep_pictures(pictures, self.said, self.split.hold_out, says, labels, ordered),
-            parted=tuple(int(i) for i in parted),
-            confusions=confusions(predicted[self.split.hold_out], says, labels),
-            together={labels[cls]: each for cls, each in proof.together.items()},
+            fidelity=asked.fidelity,
+            key=_key(asked, laid, labels, facing, self.images.shape[1:]),
+            pictures=keep_pictures(studio.pictures, self.said, hold_out, asked.says, labels, ordered),
+            parted=tuple(int(i) for i in hold_out[asked.says != predicted[hold_out]]),
+            confusions=confusions(predicted[hold_out], asked.says, labels),
+            together={labels[one]: each for one, each in proof.together.items()},
             default=proof.default,
-            lacking=_lacking(proof, candidates, marks, labels),
+            lacking=_lacking(proof, stays, marks, labels),
+            warnings=(*suspects.sentences, *astray_too, *self.left_out),
+            marks=tuple(ordered),
             **base,
+        )
+
+    def _described(self, laid: LaidOut) -> tuple[list[Candidate], list[tuple[Candidate, Word]]]:
+        """The marks that the evidence shows at first sight; and all that there are words for, with these."""
+        predicted, studio, table = self.said.predicted, laid.studio, laid.table
+        seen = find_all(list(laid.regions), predicted, studio.placed.poses, table)
+        first = Wholes(self.classifier, studio, self.said, laid.groups, self.seed).among(seen)
+        candidates = [*first, *self._more(first, studio)]
+        words = described(candidates, table)
+        return seen, [(one, word) for one, word in zip(candidates, words, strict=True) if word is not None]
+
+    def _base(self, laid: LaidOut) -> dict[str, Any]:
+        """What every guide says, whatever its verdict."""
+        labels, predicted, studio = tuple(self.classifier.labels), self.said.predicted, laid.studio
+        return {
+            "classes": labels,
+            "frame": f"{laid.frame.kind}: {laid.frame.reason}",
+            "plates": _plates(studio.pictures, studio.placed.poses, self.split.discover, predicted, labels),
+            "counts": {labels[c]: int((predicted == c).sum()) for c in np.unique(predicted)},
+        }
+
+    def _findings(
+        self,
+        laid: LaidOut,
+        seen: Sequence[Candidate],
+        asked: Asked,
+        proof: Proof,
+        suspects: Suspects,
+        marks: Sequence[Mark],
+    ) -> Findings:
+        """All that the verdict is about."""
+        labels, classes = list(self.classifier.labels), max(len(laid.groups), 1)
+        beside = {labels.index(mark.classes[0]) for mark in suspects.marks}
+        whole = {mark.classes for mark in marks if mark.whole and mark.accepted}
+        return Findings(
+            asked.fidelity.described,
+            top_share(laid.regions, self.split.discover),
+            len(proof.proved() | beside) / classes,
+            stability(
+                list(laid.regions), seen, self.said.predicted, laid.studio.placed.poses, laid.table, seed=self.seed
+            ),
+            suspects.elsewhere,
+            whole=len(whole) / classes,
         )
 
     def _regions(self, studio: Studio, rows: np.ndarray) -> list[Region]:
         return regions_of(self.classifier, studio, self.said, rows, self.evidence_by)
 
     def _marks(
-        self,
-        studio: Studio,
-        table: Table,
-        candidates: Sequence[Candidate],
-        words: Sequence[Word],
-        facing: Directions,
-        proof: Proof,
+        self, laid: LaidOut, stays: Sequence[tuple[Candidate, Word]], facing: Directions, proof: Proof
     ) -> list[Mark]:
-        labels = self.classifier.labels
+        labels, table = self.classifier.labels, laid.table
         measured = {id(mark): i for i, mark in enumerate(proof.bench.marks)}
         found = []
-        for mark, word in zip(candidates, words, strict=True):
+        for mark, word in stays:
             effect, good = proof.effects[measured[id(mark)]], proof.accepted[measured[id(mark)]]
             terms = _terms(mark, word, table)
             where = facing.where(table.named(word.place, mark.plate))
@@ -209,7 +208,7 @@ class Making:
                     accepted=bool(good),
                     coverage=mark.coverage,
                     share=mark.share,
-                    inside=_inside(mark, studio),
+                    inside=_inside(mark, laid.studio),
                     plate=mark.plate,
                     examples=self._examples(mark, proof.bench),
                     whole=mark.whole,
@@ -231,26 +230,18 @@ class Making:
             for i in bench.tested.get(mark.cls, ())[:EXAMPLES]
         )
 
-    def _fidelity(
-        self, marks: Sequence[Candidate], words: Sequence[Word], table: Table
-    ) -> tuple[Fidelity, Node, np.ndarray]:
-        count, n = len(self.classifier.labels), len(self.split.hold_out)
-        predicted = self.said.predicted
-        tree, value = observe(words, table, self.split, predicted, count)
-        control = controlled(marks, table, self.split, predicted, count, search=False, seed=self.seed)
-        found = confirmed(marks, table, self.split, predicted)
-        both = [(word, mark.plate) for word, mark in zip(found, marks, strict=True) if word is not None]
-        searched = [both[i][0] for i in distinct([w for w, _ in both], [plate for _, plate in both], table)]
-        best = observe(searched, table, self.split, predicted, count)[1] if searched else 0.0
-        rival = controlled(marks, table, self.split, predicted, count, search=True, seed=self.seed)
-        says = answers(tree, numbers(words, table)[self.split.hold_out])
-        return Fidelity(agreement(value, n, control), agreement(best, n, rival)), tree, says
+
+def _key(asked: Asked, laid: LaidOut, labels: tuple[str, ...], facing: Directions, shape: tuple[int, ...]) -> Key:
+    words = tuple(word for word, _ in asked.words)
+    where = [facing.where(laid.table.named(word.place, plate)) for word, plate in asked.words]
+    questions = tuple(question(word, place) for word, place in zip(words, where, strict=True))
+    return Key(labels, asked.tree, words, questions, laid.frame, laid.shared, shape)
 
 
 def _lacking(
-    proof: Proof, candidates: Sequence[Candidate], marks: Sequence[Mark], labels: Sequence[str]
+    proof: Proof, stays: Sequence[tuple[Candidate, Word]], marks: Sequence[Mark], labels: Sequence[str]
 ) -> dict[str, tuple[Lack, ...]]:
-    said = {id(candidate): mark.words for candidate, mark in zip(candidates, marks, strict=False)}
+    said = {id(one): mark.words for (one, _), mark in zip(stays, marks, strict=True)}
     found: dict[str, tuple[Lack, ...]] = {}
     for each in proof.absences:
         lack = Lack(said[id(each.mark)], labels[each.mark.cls], each.effect)
