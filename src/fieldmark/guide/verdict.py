@@ -53,9 +53,10 @@ class Findings:
     def carried(self) -> bool:
         """Whether spread-out evidence does no harm: the words bring most of all that random places leave to gain.
 
-        A mark that an object has many times, or all over, has no strongest place.
+        A mark that an object has many times has no strongest place. A network of random weights goes by no place, but
+        by the objects' colours: what is everywhere on them is no excuse.
         """
-        return self.of_rest >= LEAST_OF_REST or self.everywhere
+        return self.of_rest >= LEAST_OF_REST
 
     @property
     def gain(self) -> float:
