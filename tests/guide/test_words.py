@@ -73,6 +73,11 @@ def test_what_every_class_shows_at_the_place_is_no_word_for_one_of_them() -> Non
     assert describe(spot, 1, table) == []
 
 
+def test_a_mark_outside_the_frame_has_no_word_and_divides_by_nothing() -> None:
+    table = _table({0: _mean(red=ROUND), 1: _mean()})
+    assert describe(np.zeros_like(ROUND), 0, table) == []
+
+
 def test_what_the_whole_object_shows_is_no_word_for_a_place_on_it() -> None:
     spot = _box(40, 52, 20, 32)
     table = _table({0: _mean(red=ROUND, notch=spot), 1: _mean()})

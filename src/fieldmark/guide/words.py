@@ -49,6 +49,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     of the object leaves no rest to compare it with. Of such words the clearer question wins: that of which a picture
     shows much or next to nothing.
     """
+    if not plate.any():  # all of it lies outside the frame, far from small objects
+        return []
     mean = table.means[cls]
     region = plate / max(float(plate.max()), 1e-9)
     amount = (mean * region).sum(axis=(1, 2)) / region.sum()
