@@ -106,6 +106,16 @@ def test_an_array_that_claims_to_be_huge_is_refused(guide: fm.FieldGuide, tmp_pa
         fm.FieldGuide.load(path)
 
 
+@pytest.mark.parametrize(("name", "number"), [("term", 10_000), ("term", -1), ("place", -3)])
+def test_a_word_that_there_is_not_is_refused(guide: fm.FieldGuide, tmp_path: Path, name: str, number: int) -> None:
+    path = guide.save(tmp_path / "guide.json")
+    content = json.loads(path.read_text())
+    content["key"]["words"][0][name] = number
+    path.write_text(json.dumps(content))
+    with pytest.raises(FieldmarkError, match="damaged"):
+        fm.FieldGuide.load(path)
+
+
 def test_the_page_the_card_and_practice_are_written_and_name_every_class(guide: fm.FieldGuide, tmp_path: Path) -> None:
     page = guide.write_html(tmp_path / "guide.html").read_text()
     quiz = guide.write_quiz(tmp_path / "quiz.html").read_text()

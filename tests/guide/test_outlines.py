@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 import fieldmark as fm
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+import cv2
+
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.making import Seen
@@ -23,8 +28,6 @@ from fieldmark.guide.whole import Wholes
 from tests.guide.made import small_guide
 from tests.support.unseen import draw, trained
 from tests.support.wholes import WHOLES
-
-cv2 = pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
 
 def amounts(mask: np.ndarray) -> dict[str, float]:

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import fieldmark as fm
+
+pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
+
+import cv2
+
 from fieldmark.guide.observer import Agreement
 from fieldmark.guide.verdict import REDUCIBLE, Findings, verdict
-
-cv2 = pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 
 COLOURS = {"red": (190, 50, 50), "blue": (50, 80, 190), "yellow": (205, 185, 50), "grey": (200, 200, 200)}
 

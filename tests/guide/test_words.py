@@ -73,6 +73,22 @@ def test_what_every_class_shows_at_the_place_is_no_word_for_one_of_them() -> Non
     assert describe(spot, 1, table) == []
 
 
+@pytest.mark.parametrize("classes", [2, 3, 8])
+def test_how_many_classes_there_are_is_nothing_to_a_word(classes: int) -> None:
+    """Red is on a third of every object, and three times as much of it at the spot in one class as in the others."""
+    spot = _box(40, 56, 40, 56)
+    own, others = _mean(red=0.5 * ROUND), _mean(red=0.5 * ROUND - 0.35 * spot)
+    assert [w.name for w in describe(spot, 0, _table({0: own} | dict.fromkeys(range(1, classes), others)))] == ["red"]
+    like = _mean(red=0.5 * ROUND - 0.25 * spot)
+    assert describe(spot, 0, _table({0: own} | dict.fromkeys(range(1, classes), like))) == []
+
+
+def test_what_has_no_place_is_named_without_one() -> None:
+    table = _table({0: _mean()})
+    nowhere = np.zeros_like(ROUND, np.float32)
+    assert [table.named(place, nowhere).extent for place in (-1, -2)] == ["anywhere", "as a whole"]
+
+
 def test_a_mark_outside_the_frame_has_no_word_and_divides_by_nothing() -> None:
     table = _table({0: _mean(red=ROUND), 1: _mean()})
     assert describe(np.zeros_like(ROUND), 0, table) == []

@@ -41,7 +41,8 @@ class Areas:
         """(h, w) bool: what has the mark's colour at its place, and what sticks out there.
 
         Where little has, all of the place with the picture's own regions of evidence. What is a stronger mark's of
-        the class, or another's after which this one was seen, does not belong to it; a whole object takes nothing.
+        the class, or another's after which this one was seen, does not belong to it; a whole object takes nothing. A
+        mark without a place is all that has its colour, an outline the object.
         """
         found = self.claimed(mark, index)
         for stronger in self.marks:
@@ -125,10 +126,9 @@ def by_picture(regions: Sequence[Region]) -> dict[int, list[Region]]:
 def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
     """(h, w) bool: the pixels of the mark's colour, where that is clearly not the body's.
 
+    A mark without a place is known by the colour itself, other marks by how it differs from the body's.
     What differs from the body as the mark does, only more, has its colour, too: the same white in a brighter light.
     """
-    if np.linalg.norm(mark.colour) < UNLIKE_BODY:
-        return np.zeros(studio.pictures.shape, bool)
     if mark.loose:
         colour = np.median([region.colour for region in mark.regions], axis=0)
         own, body = (
@@ -136,6 +136,8 @@ def alike(studio: Studio, mark: Candidate, index: int) -> np.ndarray:
         )
         near = dilated(studio.placed.objects.masks[index], EDGE * float(studio.placed.objects.units[index]))
         return (own < SAME_COLOUR) & (own < body) & near
+    if np.linalg.norm(mark.colour) < UNLIKE_BODY:
+        return np.zeros(studio.pictures.shape, bool)
     from_body = studio.pictures.lab[index] - studio.bodies[index]
     further = np.clip(from_body @ mark.colour / (mark.colour @ mark.colour), 1, None)[..., None]
     own = np.linalg.norm(from_body - further * mark.colour, axis=-1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fieldmark.guide.bench import Bench
 from fieldmark.guide.chance import benjamini_hochberg, sign_flip
+from fieldmark.guide.edits import FILLS
 from fieldmark.guide.evidence import margins
 from fieldmark.guide.marks import Candidate
 from fieldmark.progress import track
@@ -57,7 +58,9 @@ def examine(bench: Bench) -> list[Effect]:
 
 
 def accepted(effects: Sequence[Effect]) -> np.ndarray:
-    """(marks,) bool: the effect is larger than the control's, by the test and by size, and most fills agree."""
+    """(marks,) bool: the effect is larger than the control's, by the test and by size, and most fills agree.
+
+    Among them must be one that borrows nothing: what a donor lends may be a mark of its own."""
     p = np.array([effect.p for effect in effects])
     large = [
         e.drop > 2 * max(e.control_drop, 0) + LOGITS
@@ -72,7 +75,7 @@ def accepted(effects: Sequence[Effect]) -> np.ndarray:
 def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effect:
     own = bench.tested.get(mark.cls, np.zeros(0, int))
     drops, named, moved, moved_flips = bench.without(own, mark.cls, [mark])
-    typical = np.median(drops, axis=0)
+    typical, agree = np.median(drops, axis=0), (drops - moved).mean(axis=1) > LOGITS
     added, add_control, gain = put_on_others(bench, mark)
     return Effect(
         n=len(own),
@@ -81,7 +84,7 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
         flips=mean(np.median(named != mark.cls, axis=0) > 0.5),
         control_flips=mean(moved_flips),
         p=sign_flip(typical - moved, 0),
-        fills_agree=bool(len(own)) and float(((drops - moved).mean(axis=1) > LOGITS).mean()) > 0.5,
+        fills_agree=bool(len(own)) and float(agree.mean()) > 0.5 and bool(agree[: len(FILLS)].any()),
         swapped=swaps[0],
         swap_control=swaps[1],
         added=added,

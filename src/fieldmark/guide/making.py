@@ -144,7 +144,7 @@ class Making:
         """The marks that the evidence shows at first sight; and all that there are words for, with these."""
         predicted, studio, table = self.said.predicted, laid.studio, laid.table
         seen = find_all(list(laid.regions), predicted, studio.placed.poses, table)
-        first = Wholes(self.classifier, studio, self.said, laid.groups, self.seed).among(seen)
+        first = Wholes(self.classifier, studio, self.said, laid.groups, self.seed).among(seen, table)
         candidates = [*first, *self._more(first, studio)]
         words = described(candidates, table)
         return seen, [(one, word) for one, word in zip(candidates, words, strict=True) if word is not None]

@@ -187,5 +187,5 @@ def question(word: Word, where: str) -> str:
     noun = what(word.name)
     if noun.startswith("a ") or noun.endswith("spots"):
         verb = "Are there" if noun.endswith("spots") else "Is there"
-        return f"{verb} {noun} {where}?"
+        return f"{verb} {noun}{',' if 'most' in noun else ''} {where}?"  # not "most have none left of the middle"
     return f"Is it {noun} {where}?"

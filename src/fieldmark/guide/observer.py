@@ -95,7 +95,9 @@ def words_of(mark: Candidate, table: Table, count: int = 1) -> list[Word]:
     """The best words for a mark."""
     if mark.outline:
         return describe_outline(mark, table)[:count]
-    return describe_loose(mark, table)[:count] if mark.loose else describe(mark.plate, mark.cls, table, count)
+    if mark.loose:
+        return describe_loose(mark, table)[:count]
+    return describe(mark.plate, mark.cls, table, count, whole=mark.whole)
 
 
 def confirmed(marks: Sequence[Candidate], table: Table, split: Split, predicted: np.ndarray) -> list[Word | None]:

@@ -18,7 +18,7 @@ def outline_amounts(mask: np.ndarray) -> np.ndarray:
     if not contours:
         return np.zeros(len(OUTLINES), np.float32)
     filled = np.zeros(mask.shape, np.uint8)
-    points = max(contours, key=len)
+    points = max(contours, key=cv2.contourArea)
     cv2.drawContours(filled, [points], -1, 1, -1)
     y, x = np.nonzero(filled)
     area = float(len(y))

@@ -79,8 +79,9 @@ class Table:
 
     def named(self, place: int, plate: np.ndarray) -> Place:
         """By what a region (CANVAS, CANVAS) is named whose word has that place."""
-        found = nearest(plate, self.places)
-        return replace(found, extent=NO_PLACE[place]) if place in NO_PLACE else found
+        if place in NO_PLACE:
+            return replace(self.places[0], extent=NO_PLACE[place])
+        return nearest(plate, self.places)
 
     @cached_property
     def errors(self) -> dict[int, np.ndarray]:

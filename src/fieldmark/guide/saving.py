@@ -18,8 +18,10 @@ from fieldmark.guide.frame import Frame
 from fieldmark.guide.key import Node
 from fieldmark.guide.mark import Example, Fidelity, Key, Lack, Mark, Picture
 from fieldmark.guide.observer import Agreement
+from fieldmark.guide.places import NO_PLACE
 from fieldmark.guide.together import Default, Together
 from fieldmark.guide.verdict import Findings
+from fieldmark.guide.vocabulary import NAMES
 from fieldmark.guide.words import Word
 
 if TYPE_CHECKING:
@@ -156,12 +158,19 @@ def _key(found: dict[str, Any] | None) -> Key | None:
     return Key(
         classes=tuple(found["classes"]),
         tree=_node(found["tree"]),
-        words=tuple(Word(**word) for word in found["words"]),
+        words=tuple(_word(word) for word in found["words"]),
         asked=tuple(found["asked"]),
         frame=Frame(str(frame["kind"]), str(frame["reason"]), template, bool(frame.get("any_way", False))),
         outline=_array(found["outline"]),
         shape=tuple(int(size) for size in found["shape"]),
     )
+
+
+def _word(found: dict[str, Any]) -> Word:
+    word = Word(**found)
+    if not (0 <= word.term < len(NAMES) and word.place >= min(NO_PLACE)):
+        raise ValueError(f"no word has the numbers {word.term} and {word.place}")
+    return word
 
 
 def _node(found: dict[str, Any]) -> Node:

@@ -21,8 +21,8 @@ class Together:
 
     flips   share that is then called something else; `control_flips`: when as much is erased elsewhere
     lost    the fall of the margin beyond the control's, as a share of the margin
-    called  share that is then called each class, by most fills; 0 where objects were dyed: what they are called
-            then is the class that lent its colour, not what is left without marks
+    called  share that is then called each class, by most fills; 0 where objects were altered: what they are
+            called then is the class that lent its colour or outline, not what is left without marks
     """
 
     n: int

@@ -14,7 +14,10 @@ from fieldmark.guide.causes import DECIDES, mean
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said
 from fieldmark.guide.marks import Candidate, make_candidate
+from fieldmark.guide.observer import words_of
+from fieldmark.guide.places import Table
 from fieldmark.guide.regions import Region
+from fieldmark.guide.vocabulary import kind_of
 
 PICTURES, OTHERS = 8, 5  # of a class, of those that marks are discovered in; other classes that it is made like
 
@@ -29,17 +32,20 @@ class Wholes:
     groups: dict[int, np.ndarray]
     seed: int
 
-    def among(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """The marks without those of whole objects that are not seen by dyeing, and with all that are seen so."""
+    def among(self, found: Sequence[Candidate], table: Table) -> list[Candidate]:
+        """The marks without those of whole objects that are not seen by dyeing, and with all that are seen so.
+
+        Dyeing leaves textures as they are: a whole object that is told by one stays a mark, if not a proved one.
+        """
         if self.studio.placed.poses.kind == "picture" or len(self.groups) < 2:
             return list(found)
         tested = {cls: rows[:PICTURES] for cls, rows in self.groups.items()}
         rng = np.random.default_rng(self.seed)
         bench = Bench(self.classifier, Areas(self.studio), self.said, (), tested, rng)
         dyed, shaped = ({c for c in tested if goes_by(bench, c, a)} for a in (self.studio.dyed, self.studio.reshaped))
-        kept = [mark for mark in found if not mark.whole or mark.cls in dyed]
+        kept = [mark for mark in found if not mark.whole or mark.cls in dyed or _of_a_shape(mark, table)]
         new = dyed - {mark.cls for mark in kept if mark.whole}
-        kept += [self._object(cls) for cls in sorted(new)]
+        kept += [replace(self._object(cls), whole=True) for cls in sorted(new)]
         kept += [replace(self._object(cls), outline=True, whole=True) for cls in sorted(shaped)]
         return sorted(kept, key=lambda mark: (mark.cls, -mark.share * mark.coverage))
 
@@ -59,4 +65,9 @@ def goes_by(bench: Bench, cls: int, alter: Callable[[int, int], np.ndarray]) -> 
     others = [pool for other, pool in bench.tested.items() if other != cls]
     some = np.unique(np.linspace(0, len(others) - 1, OTHERS).round().astype(int))
     shares = [mean(bench.lent(rows, cls, others[k], alter, count=1)[1] != cls) for k in some]
-    return float(np.median(shares)) - mean(bench.lent(rows, cls, rows, alter)[1] != cls) >= DECIDES
+    most = float(np.sort(shares)[(len(shares) - 1) // 2])
+    return most - mean(bench.lent(rows, cls, rows, alter)[1] != cls) >= DECIDES
+
+
+def _of_a_shape(mark: Candidate, table: Table) -> bool:
+    return any(kind_of(word.name) == "shape" for word in words_of(mark, table))

@@ -13,7 +13,7 @@ from fieldmark.guide.vocabulary import NAMES, RELATIONS, TERMS, UNUSUAL
 COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
-TWICE = float(np.log(2))  # the lift of what is that much as common
+FAR_MORE = float(np.log(7 / 3))  # the lift over the other classes of what is clearly more common than there
 CHANCE = 3.0  # standard errors by which a class must show more than the others: less may be chance
 LEAST = 0.02  # how well a word must fit: less and there is nothing to say of the place
 CLEAR = 6  # power of a question's clearness: what people can't answer yes or no is of little use to them
@@ -40,14 +40,14 @@ class Word:
         return NAMES[self.term]
 
 
-def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[Word]:
+def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1, *, whole: bool = False) -> list[Word]:
     """The best words for a region of a class from what the region shows, without any label: amount times log lift.
 
     The lift is over the whole object and over the same place in all pictures, whichever is less: a word says what is
     special about the place on this object, and about this object at the place. Where nothing is both, the place is
-    compared alone: what an object has elsewhere, too, can still be twice as common there as with others. What is most
-    of the object leaves no rest to compare it with. Of such words the clearer question wins: that of which a picture
-    shows much or next to nothing.
+    compared alone: what an object has elsewhere, too, can still be far more common there than in other classes. A
+    `whole` object, or most of it, leaves no rest to compare it with. Of such words the clearer question wins: that of
+    which a picture shows much or next to nothing.
     """
     if not plate.any():  # all of it lies outside the frame, far from small objects
         return []
@@ -57,13 +57,15 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1) -> list[
     outline = table.outline
     usual = (mean * outline).sum(axis=(1, 2)) / outline.sum()
     elsewhere = (table.average * region).sum(axis=(1, 2)) / region.sum()
-    rivals = [(np.maximum(usual, elsewhere), 0.0), (elsewhere, TWICE)]
-    if area_of(plate) >= WHOLE:
-        rivals = [(elsewhere, 0.0)]
-    found: list[Word] = []
-    for rival, least in rivals:
-        lift = np.log((amount + FAINT) / (rival + FAINT))
-        found = found or _fitting(np.where(lift >= least, amount * lift, 0), cls, region, table)
+    if whole or area_of(plate) >= WHOLE:
+        usual = elsewhere
+    lift = np.log((amount + FAINT) / (np.maximum(usual, elsewhere) + FAINT))
+    found = _fitting(amount * lift, cls, region, table)
+    if not found:
+        others = (len(table.means) * elsewhere - amount) / max(len(table.means) - 1, 1)
+        far = np.log((amount + FAINT) / (others + FAINT)) >= FAR_MORE
+        lift = np.log((amount + FAINT) / (elsewhere + FAINT))
+        found = _fitting(np.where(far, amount * lift, 0), cls, region, table)
     return found[:count]
 
 
