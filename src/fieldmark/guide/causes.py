@@ -16,6 +16,7 @@ from fieldmark.progress import track
 
 LOGITS = 0.5  # an effect below this above twice the control's is none
 MATTERS = 0.3  # of the margin that a mark must take with it, or of the pictures that must be called otherwise
+AGREEING = 2  # ways of erasing
 FEW = 8  # pictures without the mark: with fewer, all of the others are taken
 DECIDES = (
     0.5  # of the pictures: a mark with so many flips needs no other proof; with fewer it must bring its class, too
@@ -27,7 +28,8 @@ class Effect:
     """What erasing or transplanting does on n pictures of the hold-out, beside its control.
 
     drop, control_drop   mean fall of the class's margin, in logits
-    flips, control_flips share of pictures that are then called something else
+    flips, control_flips share of pictures that are then called something else: when erased in two ways at least, since
+                         any one way may fail for reasons of its own (a stump is left, a donor lies askew)
     p                    of the paired sign-flip test, mark against control
     swapped, swap_control share of pictures of other classes that become this class when their own marks are erased
                          and all marks of this class put in; and when the same places of another class's are put in
@@ -81,7 +83,7 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
         n=len(own),
         drop=mean(typical),
         control_drop=mean(moved),
-        flips=mean(np.median(named != mark.cls, axis=0) > 0.5),
+        flips=mean(turned(named, mark.cls)),
         control_flips=mean(moved_flips),
         p=sign_flip(typical - moved, 0),
         fills_agree=bool(len(own)) and float(agree.mean()) > 0.5 and bool(agree[: len(FILLS)].any()),
@@ -92,6 +94,11 @@ def effect_of(bench: Bench, mark: Candidate, swaps: tuple[float, float]) -> Effe
         lost=mean(typical - moved) / max(mean(bench.said.margins[own]), 1e-6),
         gain=gain,
     )
+
+
+def turned(named: np.ndarray, cls: int) -> np.ndarray:
+    """(n,) bool: pictures that two ways or more make called something else; named (ways, n) classes."""
+    return (named != cls).sum(axis=0) >= AGREEING
 
 
 def transplanted(bench: Bench, cls: int) -> tuple[float, float]:

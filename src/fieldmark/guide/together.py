@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldmark.guide.bench import Bench
-from fieldmark.guide.causes import mean
+from fieldmark.guide.causes import mean, turned
 from fieldmark.guide.marks import Candidate
 
 MOSTLY = 0.5  # of the pictures of other classes that become one class without their marks: it is the default
@@ -57,7 +57,7 @@ def erase_together(bench: Bench, marks: Sequence[Candidate]) -> dict[int, Togeth
             counts[classes[times.argmax()]] += times.max() > len(column) / 2
         found[cls] = Together(
             n=len(rows),
-            flips=mean(np.median(named != cls, axis=0) > 0.5),
+            flips=mean(turned(named, cls)),
             control_flips=mean(moved_flips),
             lost=mean(np.median(drops, axis=0) - moved) / max(mean(bench.said.margins[rows]), 1e-6),
             called=tuple(float(count) / len(rows) for count in counts),
