@@ -15,7 +15,7 @@ pytest.importorskip("cv2", reason="opencv (extra `guide`) finds the objects")
 from fieldmark.guide.absence import lacks, put_in
 from fieldmark.guide.areas import Areas, moved
 from fieldmark.guide.bench import Bench, choose_tested
-from fieldmark.guide.causes import accepted, effect_of, put_on_others, transplanted
+from fieldmark.guide.causes import accepted, effect_of, put_on_others, transplanted, turned
 from fieldmark.guide.edits import Studio
 from fieldmark.guide.evidence import Said, _against_others
 from fieldmark.guide.making import Seen
@@ -100,6 +100,12 @@ def test_a_small_loss_counts_only_with_a_gain_elsewhere(bench: Bench) -> None:
     half = replace(strong, flips=0.1, control_flips=0.0, lost=0.4)
     weak = replace(half, lost=0.1)
     assert accepted([half, replace(half, gain=0.0), weak]).tolist() == [True, False, False]
+
+
+def test_a_picture_is_turned_where_two_ways_of_erasing_turn_it() -> None:
+    none, one, two, every = [0] * 5, [0, 0, 0, 3, 0], [0, 1, 0, 3, 0], [1] * 5
+    assert turned(np.array([none, one, two, every]).T, 0).tolist() == [False, False, True, True]
+    assert turned(np.zeros((5, 0), int), 0).tolist() == []
 
 
 def test_donors_of_a_fill_do_not_show_the_mark(bench: Bench) -> None:
