@@ -116,7 +116,7 @@ def test_objects_that_are_marks_are_found_by_making_them_like_others(told: str, 
     studio = Studio(images, seen.pictures, seen.placed, table.bodies)
     eye = Eye(told == "blue")
     said = Said(eye.predict(images).scores, labels, np.ones(len(images)))
-    marks = {mark.cls: mark for mark in Wholes(eye, studio, said, groups, seed=0).among([])}
+    marks = {mark.cls: mark for mark in Wholes(eye, studio, said, groups, seed=0).among([], table)}
     assert marks[1].whole
     assert marks[1].outline is outline
     best = words_of(marks[1], table)[0]
