@@ -96,7 +96,9 @@ network is seen for that. Guide, rendering and baselines take a processor {spans
 {TUNED}
 Networks of seed {LOOKED_AT} were looked at in development, on other images. Those of the other seeds are held out:
 nothing was chosen on them or on these images, and **the column "held out" decides whether a goal is reached**.
-They were measured before, by an earlier guide; what this page said of its failures was read before it was changed."""
+They were measured before, by earlier guides; what this page said of their failures was read before the guide was
+changed, the last time between two runs of one day (red bills of the hard tier; mended on networks of seed
+{LOOKED_AT})."""
 
 
 def _rows(main: Sequence[Found]) -> str:
@@ -135,6 +137,7 @@ MEANING = """- *described words*: what somebody with the words alone agrees with
   Beside it: NMF concepts (in the way of CRAFT) and discs at random places, two a class.
 - *erase*: of the marks whose removal in the drawing flips half of the class's birds, those that the guide has and
   whose erasing flips, less its control, at least .8 of what the drawing does. A mark that the guide hasn't has failed.
+  A bird counts as flipped where two of five ways of erasing flip it; the control is erased in one way.
 - *swap*: birds of other classes that become a class when their marks are erased and its marks put in, as a share of
   the same in the drawing; mean over the classes with a mark. Where marks are hidden the share can pass 1, since the
   drawing's swap takes the watermark away as well.
@@ -203,13 +206,14 @@ def _by_mark(main: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing. A bird whose forked tail is
-erased has no tail, which networks were never shown, and many go on calling it as before; where a crest was, its base
-stays. A mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one), or where
-erasing it takes less of the margin than drawing the bird without it (the crest of the class that birds without any mark
-are called by). Crest and forked tail are shapes of the outline: on the hard tier textured grounds break the masks that
-shapes are read from. In minimal pairs every mark is shared by four classes, and a class is as much what it lacks as
-what it has, which a key with two "yes" a class can hardly ask."""
+WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing: parts of a wing bar stay. A
+mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one; two forked tails of
+the hard tier, where nothing is named for the class), or where erasing it takes less of the margin than drawing the bird
+without it (the crest of the class that birds without any mark are called by). A crest called "a part where most have
+none" is called what it is; the table of accepted words doesn't have that one. In minimal pairs every mark is shared by
+four classes, and a class is as much what it lacks as what it has, which a key with two "yes" a class can hardly ask;
+one without a crest is called "wide, as a whole": given the outlines of others, half of it and more are called something
+else, but nothing was drawn, so that it counts as no mark."""
 
 
 def _nets(main: Sequence[Found]) -> str:
