@@ -126,8 +126,8 @@ def rows_of(found: Sequence[Found]) -> list[Row]:
             everyone, unseen = (Spread.of(VALUES[key](each) for each in some) for some in (own, fresh))
             note, counted = notes.get(key, lambda _: "")(own), None
             if key in COUNTED:
-                right = [each for found in own for each in COUNTED[key](found)]
-                note, counted = f"all {sum(right)} of {len(right)} marks", _count(fresh, COUNTED[key])
+                every, counted = (_count(some, COUNTED[key]) for some in (own, fresh))
+                note = "" if every is None else f"all {every[0]} of {every[1]} marks"
             rows.append(Row(what, setting, prototype, goal, everyone, unseen, note, counted))
     return rows
 
