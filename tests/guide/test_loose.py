@@ -32,7 +32,7 @@ def table(shown: str | None = None, where: np.ndarray = WHOLE_OUTLINE) -> Table:
         means[0][TERMS.index(shown)] = where
     places, nothing = grid(WHOLE_OUTLINE), np.zeros((0, len(TERMS)), np.float32)
     clear = np.ones((len(TERMS), len(places)))
-    return Table(nothing[..., None], nothing, means, np.tile(GREY, (N, 1)), WHOLE_OUTLINE, places, clear)
+    return Table(nothing[..., None], nothing, means, np.tile(GREY, (N, 1)), WHOLE_OUTLINE, places, clear, np.ones(N))
 
 
 def marks(place: Callable[[np.random.Generator], np.ndarray], colour: np.ndarray, of: Table) -> list[Candidate]:
@@ -90,9 +90,9 @@ def test_an_object_is_told_by_where_it_is_and_most_are_not() -> None:
     lab, usual, own = np.full((SIDE, SIDE, 3), 50, np.float32), *np.zeros((2, SIDE, SIDE), bool)
     usual[16:48, 16:48] = True
     own[8:48, 24:48] = True  # reaches up by 8, and 8 columns are missing at the left
-    further, sooner = (look(lab, own, usual).terms[..., TERMS.index(name)] > 0 for name in UNUSUAL)
+    further, sooner = (look(lab, own, usual)[..., TERMS.index(name)] > 0 for name in UNUSUAL)
     assert (further == (own & ~usual)).all()
     assert (sooner == (usual & ~own)).all()
-    assert not look(lab, own).terms[..., [TERMS.index(name) for name in UNUSUAL]].any()
+    assert not look(lab, own)[..., [TERMS.index(name) for name in UNUSUAL]].any()
     off = np.roll(usual, 1, axis=0)  # by a pixel: nothing unusual
-    assert not look(lab, off, usual).terms[..., [TERMS.index(name) for name in UNUSUAL]].any()
+    assert not look(lab, off, usual)[..., [TERMS.index(name) for name in UNUSUAL]].any()

@@ -131,10 +131,10 @@ def test_colours_are_called_what_people_call_them(rgb: tuple[int, int, int], nam
 def test_shapes_are_seen_in_the_outline_alone() -> None:
     mask = np.zeros((64, 64), bool)
     mask[20:44, 16:48] = True
-    plain = look(np.full((64, 64, 3), 50, np.float32), mask).terms[..., TERMS.index("sticks out thinly")]
+    plain = look(np.full((64, 64, 3), 50, np.float32), mask)[..., TERMS.index("sticks out thinly")]
     assert plain[30, 30] == 0
     mask[8:20, 30:33] = True
-    thin = look(np.full((64, 64, 3), 50, np.float32), mask).terms[..., TERMS.index("sticks out thinly")]
+    thin = look(np.full((64, 64, 3), 50, np.float32), mask)[..., TERMS.index("sticks out thinly")]
     assert thin[10, 31] == 1
     assert thin[30, 30] == 0
 
@@ -261,7 +261,7 @@ def test_a_word_that_others_show_as_much_of_tells_nothing() -> None:
     amounts = np.zeros((40, 1, 2), np.float32)
     amounts[:20, 0, 0] = np.linspace(0.2, 1, 20)
     amounts[:, 0, 1] = np.tile(np.linspace(0, 1, 20), 2)
-    table = Table(amounts, np.zeros((40, 1)), {}, np.zeros((40, 3)), np.zeros((4, 4)), (), np.ones((1, 2)))
+    table = Table(amounts, np.zeros((40, 1)), {}, np.zeros((40, 3)), np.zeros((4, 4)), (), np.ones((1, 2)), np.ones(40))
     predicted = np.repeat([0, 1], 20)
     there = [tells(Word(0, place, 1.0), 0, table, np.arange(40), predicted) for place in (0, 1)]
     assert there == [True, False]

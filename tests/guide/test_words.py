@@ -30,7 +30,9 @@ def _table(means: dict[int, np.ndarray]) -> Table:
     places = grid(ROUND.astype(np.float32))
     nothing = np.zeros((0, len(TERMS)), np.float32)
     clear = np.ones((len(TERMS), len(places)))
-    return Table(nothing[..., None], nothing, means, np.zeros((0, 3)), ROUND.astype(np.float32), places, clear)
+    return Table(
+        nothing[..., None], nothing, means, np.zeros((0, 3)), ROUND.astype(np.float32), places, clear, np.zeros(0)
+    )
 
 
 def _mean(**terms: np.ndarray) -> np.ndarray:

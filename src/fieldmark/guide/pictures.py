@@ -11,6 +11,8 @@ import numpy as np
 from fieldmark.errors import ImageError
 
 LEAST, MOST = 64, 128  # shorter and longer side, in pixels, of the images the guide works on
+WHITE, BRIGHTEST, DIM = 240.0, 99.0, 1.4  # what the brightest per cent of a picture is taken for; the most it is raised
+NOISE = 0.7  # pixels: what is averaged before the brightest are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,16 @@ class Pictures:
         """(n, h, w, 3) float32: L* of 0 to 100, a*, b*."""
         return np.stack([to_lab(each) for each in self.rgb])
 
+    @cached_property
+    def light(self) -> np.ndarray:
+        """(n,) 1 to DIM: by how much each picture is brightened for an eye that has adapted to its light.
+
+        What is brightest is nearly white [land1971]: a white bar in the shade is white, though its pixels are grey.
+        """
+        found = [cv2.GaussianBlur(each.astype(np.float32), (0, 0), NOISE).max(axis=-1) for each in self.rgb]
+        brightest = np.array([np.percentile(each, BRIGHTEST) for each in found])
+        return np.clip(WHITE / np.maximum(brightest, 1.0), 1.0, DIM)
+
 
 def resized(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(h, w[, c]) at another (height, width): averaged where it shrinks, smooth where it grows."""
@@ -65,6 +77,11 @@ def to_lab(rgb: np.ndarray) -> np.ndarray:
 def from_lab(lab: np.ndarray) -> np.ndarray:
     """(h, w, 3) float32 CIELAB to float32 RGB of 0 to 255."""
     return np.clip(cv2.cvtColor(np.asarray(lab, np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255
+
+
+def brightened(rgb: np.ndarray, light: float | np.ndarray) -> np.ndarray:
+    """RGB of 0 to 255 in a light that many times as strong."""
+    return np.clip(np.asarray(rgb, np.float32) * light, 0, 255)
 
 
 def require_visible(images: np.ndarray) -> None:

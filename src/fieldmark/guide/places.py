@@ -16,9 +16,9 @@ import numpy as np
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.objects import Objects
 from fieldmark.guide.outlines import outline_amounts
-from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.pictures import Pictures, brightened, to_lab
 from fieldmark.guide.pose import UNIT, Poses, from_canvas
-from fieldmark.guide.vocabulary import NAMES, TERMS, look
+from fieldmark.guide.vocabulary import NAMES, TERMS, body_colour, look
 
 GRID = 5  # places along each direction
 WIDTHS = (0.20, 0.33, 0.48)  # body units: half the side of the square that is looked at
@@ -60,6 +60,7 @@ class Table:
 
     means (classes, terms, CANVAS, CANVAS) are the terms of each class's discovery pictures in the frame; bodies (n, 3).
     clear (terms, places): how clearly each question parts the discovery pictures, whatever a network says of them.
+    light (n,) by how much pictures were brightened before colours were named.
     discovered, owners (m,): the discovery pictures, and the class of each.
     """
 
@@ -70,6 +71,7 @@ class Table:
     outline: np.ndarray
     places: tuple[Place, ...]
     clear: np.ndarray
+    light: np.ndarray
     discovered: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
     owners: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
@@ -119,7 +121,10 @@ def grid(outline: np.ndarray) -> tuple[Place, ...]:
 def tabulate(
     pictures: Pictures, objects: Objects, poses: Poses, outline: np.ndarray, groups: dict[int, np.ndarray]
 ) -> Table:
-    """The table of all pictures; `groups` maps a class to the pictures whose mean is kept."""
+    """The table of all pictures; `groups` maps a class to the pictures whose mean is kept.
+
+    Words are those of an eye that has adapted to each picture's light; the bodies' colours are as they are.
+    """
     places = grid(outline)
     boxes = np.array([place.box() for place in places])
     owner = {int(image): cls for cls, images in groups.items() for image in images}
@@ -127,14 +132,15 @@ def tabulate(
 
     def one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         usual = from_canvas(outline, poses, index, pictures.shape) > LIKELY
-        seen, inside = look(pictures.lab[index], objects.masks[index], usual), objects.masks[index] | usual
-        canvas = warp_terms(seen.terms, poses, index)
-        whole = seen.terms[inside].mean(axis=0) if inside.any() else seen.terms.mean(axis=(0, 1))
+        adapted = to_lab(brightened(pictures.rgb[index], pictures.light[index]))
+        seen, inside = look(adapted, objects.masks[index], usual), objects.masks[index] | usual
+        canvas = warp_terms(seen, poses, index)
+        whole = seen[inside].mean(axis=0) if inside.any() else seen.mean(axis=(0, 1))
         return (
             _in_boxes(canvas, boxes),
             np.concatenate([whole, outline_amounts(objects.masks[index])]),
             canvas,
-            seen.body,
+            body_colour(pictures.lab[index], inside),
         )
 
     amounts = np.zeros((len(pictures), len(TERMS), len(places)), np.float32)
@@ -147,7 +153,8 @@ def tabulate(
                 means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
     rows = np.array(sorted(owner), int)
     owners = np.array([owner[int(i)] for i in rows], int)
-    return Table(amounts, whole, means, bodies, outline, places, clearness(amounts[rows]), rows, owners)
+    clear = clearness(amounts[rows])
+    return Table(amounts, whole, means, bodies, outline, places, clear, pictures.light, rows, owners)
 
 
 def clearness(amounts: np.ndarray) -> np.ndarray:

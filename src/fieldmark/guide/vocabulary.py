@@ -5,8 +5,6 @@ Colours are named as people name them; relations compare with the body's own col
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -68,31 +66,24 @@ def kind_of(term: str) -> str:
     return "colour" if term in COLOURS else "shape" if term in SHAPES else "comparison"
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """One picture in words: terms (h, w, len(TERMS)) of 0 to 1, and the body's colour in CIELAB."""
-
-    terms: np.ndarray
-    body: np.ndarray
-
-
-def look(lab: np.ndarray, own: np.ndarray, usual: np.ndarray | None = None) -> Seen:
-    """How much of every term each pixel shows; lab (h, w, 3), own (h, w) bool the object.
+def look(lab: np.ndarray, own: np.ndarray, usual: np.ndarray | None = None) -> np.ndarray:
+    """(h, w, len(TERMS)) how much of every term each pixel shows, 0 to 1; lab (h, w, 3), own (h, w) bool the object.
 
     usual (h, w) bool: where most objects are; this one is thought to be there also where its mask has missed it.
     """
     mask = own if usual is None else own | usual
     unit = float(np.sqrt(max(mask.sum(), 1)))
-    body = body_colour(lab, mask, unit)
+    body = body_colour(lab, mask)
     near = dilated(mask, 1.0)
     colours = colour_names(lab) * near[..., None]
     relations = _relations(lab - body) * near[..., None]
     shapes = _shapes(lab[..., 0], mask, unit)
-    return Seen(np.concatenate([colours, relations, shapes, _unusual(own, usual, unit)], axis=-1), body)
+    return np.concatenate([colours, relations, shapes, _unusual(own, usual, unit)], axis=-1)
 
 
-def body_colour(lab: np.ndarray, mask: np.ndarray, unit: float) -> np.ndarray:
+def body_colour(lab: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """(3,) the median colour of the eroded, opened mask."""
+    unit = float(np.sqrt(max(mask.sum(), 1)))
     for candidate in (eroded(opened(mask, BROAD * unit), 0.05 * unit), mask):
         if candidate.any():
             return np.median(lab[candidate], axis=0)
