@@ -1,6 +1,6 @@
-"""A small Keras network's twin in torch, in which it is trained: half the bits and channels last are three times as fast.
+"""A small Keras network's twin in torch, in which it is trained: with half the bits and channels last, faster.
 
-It has the layers that the scoreboard's networks have, and no others; weights go over at the start and come back trained.
+It has the layers that the scoreboard's networks have, and no others. Weights go over first, and come back trained.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _same(x: torch.Tensor, kernel: tuple[int, int], strides: tuple[int, int]) ->
 
 
 def fit(model: Any, batches: Any, steps: int, peak: float) -> None:
-    """Train the model on `steps` pairs of images (n, h, w, c) of 0 to 1 and classes; Adam, a warm start, then a cosine."""
+    """Train the model on `steps` pairs of images (n, h, w, c) of 0 to 1 and classes: Adam, a warm start, a cosine."""
     twin = Twin(model).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.Adam(twin.parameters(), lr=peak, eps=1e-7)
     warm = steps // 10

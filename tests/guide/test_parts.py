@@ -12,12 +12,13 @@ from fieldmark.guide.areas import moved
 from fieldmark.guide.chance import benjamini_hochberg, sign_flip
 from fieldmark.guide.edits import between, blurred_into
 from fieldmark.guide.evidence import margins
-from fieldmark.guide.objects import find_objects
+from fieldmark.guide.marks import CANVAS
+from fieldmark.guide.objects import Objects, find_objects
 from fieldmark.guide.observer import balanced_accuracy, tells, wilson
-from fieldmark.guide.pictures import Pictures, to_lab
-from fieldmark.guide.places import Table
+from fieldmark.guide.pictures import DIM, Pictures, to_lab
+from fieldmark.guide.places import Table, tabulate
 from fieldmark.guide.placing import best_placed
-from fieldmark.guide.pose import Poses, congeal, fit, overlap, to_canvas
+from fieldmark.guide.pose import Poses, congeal, fit, overlap, to_canvas, whole_picture
 from fieldmark.guide.regions import two_things
 from fieldmark.guide.vocabulary import COLOURS, TERMS, colour_names, look
 from fieldmark.guide.words import Word
@@ -126,6 +127,32 @@ def test_the_canvas_shows_the_object_in_its_middle() -> None:
 def test_colours_are_called_what_people_call_them(rgb: tuple[int, int, int], name: str) -> None:
     named = colour_names(to_lab(np.full((2, 2, 3), rgb, np.uint8)))
     assert list(COLOURS)[int(named[0, 0].argmax())] == name
+
+
+def _white_bar(strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """A dark thing with a white bar before a light ground, in a light of that strength; and where the bar is."""
+    image = np.full((64, 64, 3), 190.0)
+    image[16:48, 16:48] = (120, 100, 80)
+    bar = np.zeros((64, 64), bool)
+    bar[28:34, 20:44] = True
+    image[bar] = 245
+    return (image * strength).round().astype(np.uint8), bar
+
+
+@pytest.mark.parametrize("strength", [0.7, 0.85, 1.0])
+def test_white_is_white_in_any_light(strength: float) -> None:
+    image, bar = _white_bar(strength)
+    pictures = Pictures.of(image[None])
+    poses = whole_picture(1, pictures.shape)
+    everything = Objects(np.ones((1, 64, 64), bool), np.zeros(1))
+    table = tabulate(pictures, everything, poses, np.ones((CANVAS, CANVAS)), {0: np.array([0])})
+    assert table.whole[0, TERMS.index("white")] == pytest.approx(bar.mean(), abs=0.01)
+    assert table.bodies[0] == pytest.approx(np.median(pictures.lab[0].reshape(-1, 3), axis=0))  # as it is
+
+
+def test_a_picture_is_brightened_as_an_eye_adapts_and_no_more() -> None:
+    dark, plain = np.full((64, 64, 3), 40, np.uint8), _white_bar(1.0)[0]
+    assert Pictures.of(np.stack([plain, dark])).light == pytest.approx([1.0, DIM])
 
 
 def test_shapes_are_seen_in_the_outline_alone() -> None:

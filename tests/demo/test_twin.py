@@ -1,0 +1,35 @@
+"""The twin in which the scoreboard's networks are trained says what the Keras model says, and gives weights back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="networks of the scoreboard are trained in torch")
+
+import torch
+
+from benchmarks.scoreboard.nets import ARCHITECTURES
+from benchmarks.scoreboard.twin import Twin, fit
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("size", [64, 72])
+def test_a_twin_says_what_its_model_says_before_and_after_training(architecture: str, size: int) -> None:
+    rng = np.random.default_rng(0)
+    model = ARCHITECTURES[architecture](size, 3)
+    before = [w + rng.normal(0, 0.01, w.shape).astype(np.float32) for w in model.get_weights()]
+    model.set_weights(before)
+    images, classes = rng.random((12, size, size, 3), np.float32), np.arange(12) % 3
+
+    def says() -> tuple[np.ndarray, np.ndarray]:
+        with torch.no_grad():
+            logits = Twin(model).eval()(torch.from_numpy(images).permute(0, 3, 1, 2))
+        return torch.softmax(logits, 1).numpy(), model.predict(images, verbose=0)
+
+    np.testing.assert_allclose(*says(), atol=1e-5)
+    fit(model, ((images, classes) for _ in range(30)), 30, peak=4e-3)
+    np.testing.assert_allclose(*says(), atol=1e-5)
+    changed = [not np.allclose(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+    assert all(changed)
+    assert (says()[1].argmax(axis=1) == classes).mean() > 0.6
