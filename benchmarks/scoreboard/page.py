@@ -97,8 +97,8 @@ network is seen for that. Guide, rendering and baselines take a processor {spans
 Networks of seed {LOOKED_AT} were looked at in development, on other images. Those of the other seeds are held out:
 nothing was chosen on them or on these images, and **the column "held out" decides whether a goal is reached**.
 All networks were trained anew, and longer, after the guide was last changed for what other networks of these designs
-showed on this page; on networks of seed {LOOKED_AT}, a white bar in the shade was then seen to be called grey, and colours
-are now named as an eye sees them that has adapted to the light. Nothing was changed after those held out were measured."""
+showed on this page. Then, on networks of seed {LOOKED_AT}, a white bar in the shade was seen to be called grey, and
+colours are now those of an eye that has adapted to the light. Nothing was changed after the held out were measured."""
 
 
 def _rows(main: Sequence[Found]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from fieldmark.guide.marks import COLOUR, Candidate, find_marks, make_candidate, one_an_image
-from fieldmark.guide.pictures import brightened, from_lab, to_lab
+from fieldmark.guide.pictures import adapted
 from fieldmark.guide.places import ANYWHERE, AS_A_WHOLE, Table
 from fieldmark.guide.pose import Poses
 from fieldmark.guide.regions import UNLIKE_BODY, Region
@@ -54,8 +54,8 @@ def with_loose(
 
 def describe_loose(mark: Candidate, table: Table) -> list[Word]:
     """The names of the mark's colour, by how much more of it the class shows than all classes do, the best first."""
-    colours = from_lab(np.stack([region.colour for region in mark.regions])[None])
-    names = colour_names(to_lab(brightened(colours, table.light[mark.images][:, None])))[0].mean(axis=0)
+    colours = adapted(np.stack([region.colour for region in mark.regions])[None], table.light[mark.images])
+    names = colour_names(colours)[0].mean(axis=0)
     weight = table.outline / max(float(table.outline.sum()), 1e-9)
     shown, usual = ((each[: len(COLOURS)] * weight).sum(axis=(1, 2)) for each in (table.means[mark.cls], table.average))
     lift = np.log((shown + RARE) / (usual + RARE))

@@ -12,6 +12,7 @@ from fieldmark.errors import ImageError
 
 LEAST, MOST = 64, 128  # shorter and longer side, in pixels, of the images the guide works on
 WHITE, BRIGHTEST, DIM = 240.0, 99.0, 1.4  # what the brightest per cent of a picture is taken for; the most it is raised
+GAMMA = 2.2  # of bytes against light
 NOISE = 0.7  # pixels: what is averaged before the brightest are looked for
 
 
@@ -79,9 +80,11 @@ def from_lab(lab: np.ndarray) -> np.ndarray:
     return np.clip(cv2.cvtColor(np.asarray(lab, np.float32), cv2.COLOR_LAB2RGB), 0, 1) * 255
 
 
-def brightened(rgb: np.ndarray, light: float | np.ndarray) -> np.ndarray:
-    """RGB of 0 to 255 in a light that many times as strong."""
-    return np.clip(np.asarray(rgb, np.float32) * light, 0, 255)
+def adapted(lab: np.ndarray, light: float | np.ndarray) -> np.ndarray:
+    """CIELAB (..., 3) in a light that many times as strong, `light` in bytes (...): lighter, and no more colourful."""
+    found = np.array(lab, np.float32)
+    found[..., 0] = np.clip((found[..., 0] + 16) * light ** (GAMMA / 3) - 16, 0, 100)
+    return found
 
 
 def require_visible(images: np.ndarray) -> None:

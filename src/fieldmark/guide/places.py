@@ -16,7 +16,7 @@ import numpy as np
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.objects import Objects
 from fieldmark.guide.outlines import outline_amounts
-from fieldmark.guide.pictures import Pictures, brightened, to_lab
+from fieldmark.guide.pictures import Pictures, adapted
 from fieldmark.guide.pose import UNIT, Poses, from_canvas
 from fieldmark.guide.vocabulary import NAMES, TERMS, body_colour, look
 
@@ -132,13 +132,13 @@ def tabulate(
 
     def one(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         usual = from_canvas(outline, poses, index, pictures.shape) > LIKELY
-        adapted = to_lab(brightened(pictures.rgb[index], pictures.light[index]))
-        seen, inside = look(adapted, objects.masks[index], usual), objects.masks[index] | usual
+        mask, lab = objects.masks[index], adapted(pictures.lab[index], float(pictures.light[index]))
+        seen, inside = look(lab, mask, usual), mask | usual
         canvas = warp_terms(seen, poses, index)
         whole = seen[inside].mean(axis=0) if inside.any() else seen.mean(axis=(0, 1))
         return (
             _in_boxes(canvas, boxes),
-            np.concatenate([whole, outline_amounts(objects.masks[index])]),
+            np.concatenate([whole, outline_amounts(mask)]),
             canvas,
             body_colour(pictures.lab[index], inside),
         )
