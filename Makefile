@@ -23,7 +23,7 @@ help:
 	@echo "make bench   the cost of every method against one forward pass; PEERS=1 measures its peers too"
 	@echo "make parity  our maps against those of other packages; writes docs/parity.md"
 	@echo "make zoo     every network of keras.applications; writes docs/models.md (half an hour)"
-	@echo "make scoreboard  the field guide on networks whose marks are known; writes docs/scoreboard.md and birds-maps.md (hours, the first time)"
+	@echo "make scoreboard  the field guide on networks whose marks are known; writes docs/scoreboard.md and birds-maps.md (two hours, the first time)"
 	@echo "make docs    the documentation as a site; open site/index.html, no network needed"
 	@echo "make test-matrix  the tests on the oldest and newest versions promised; writes docs/versions.md"
 	@echo "make test-ray  runs on clusters of their own: several nodes, one of them lost; from outside, by ray://"
@@ -47,7 +47,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.demo $(if $(PEERS),$(PEERS_VENV)/.peers)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS_VENV)/bin/python)
 
-# Trains some 80 small networks where they are missing, which takes hours; measuring them takes half of one, and goes on
+# Trains some 80 small networks where they are missing, which takes an hour; measuring them takes another, and goes on
 # where it was broken off. ONLY=TEXT measures some and prints what was found.
 scoreboard: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scoreboard $(if $(ONLY),--only '$(ONLY)')
