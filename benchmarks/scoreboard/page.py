@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,18 +47,18 @@ def read(folder: Path) -> list[Found]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
 
-def write(folder: Path) -> Path:
-    """Write the page from the results in a folder."""
-    PAGE.write_text(text(folder), encoding="utf-8")
+def write(folder: Path, expected: Sequence[str] = ()) -> Path:
+    """Write the page from the results in a folder; networks that are `expected` and not there are counted on it."""
+    PAGE.write_text(text(folder, expected), encoding="utf-8")
     return PAGE
 
 
-def text(folder: Path) -> str:
+def text(folder: Path, expected: Sequence[str] = ()) -> str:
     """The whole page."""
     found = read(folder)
     main = [each for each in found if each["kind"] == "main"]
     parts = [
-        _head(found, folder),
+        _head(found, folder, expected),
         _rows(main),
         _cues(found),
         _refusal(found),
@@ -68,7 +69,7 @@ def text(folder: Path) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(found: Sequence[Found], folder: Path) -> str:
+def _head(found: Sequence[Found], folder: Path, expected: Sequence[str]) -> str:
     image_seed, code = folder.name.split("-")
     kinds = {kind: sum(each["kind"] == kind for each in found) for kind in ("main", "cue", "global", "random")}
     main = [each for each in found if each["kind"] == "main"]
@@ -87,7 +88,7 @@ The networks are trained on [drawn birds](birds.md), whose marks can be removed,
 that what a network goes by is known: {kinds["main"]} that reduce to marks (six designs and tiers, two architectures,
 three seeds), {kinds["cue"]} with a spurious cue, {kinds["global"]} whose classes are backgrounds or focus, and
 {kinds["random"]} with random weights. Each starts from a seed of its own; none was warm-started.
-Under {short(GOOD)} right on fresh birds: {", ".join(weak) or "none"}.
+Under {short(GOOD)} right on fresh birds: {", ".join(weak) or "none"}.{_missing(found, expected)}
 
 A guide to one of the first is made from {images} images: 40 a class discover, 40 calibrate, 50 judge; those with a cue
 have 30 a class, the others 60 or 120. Objects are found once for the networks of one design and tier; no label and no
@@ -99,6 +100,14 @@ nothing was chosen on them or on these images, and **the column "held out" decid
 All networks were trained anew, and longer, after the guide was last changed for what other networks of these designs
 showed on this page. Then, on networks of seed {LOOKED_AT}, a white bar in the shade was seen to be called grey, and
 colours are now those of an eye that has adapted to the light. Nothing was changed after the held out were measured."""
+
+
+def _missing(found: Sequence[Found], expected: Sequence[str]) -> str:
+    """A line on the networks that are not measured on this code, by design; nothing where all are."""
+    known = {each["net"] for each in found}
+    left = Counter(name.split("-")[0] for name in expected if name not in known)
+    named = ", ".join(f"{count} of {design}" for design, count in left.items())
+    return f"\n**Not measured on this code: {sum(left.values())} networks ({named}).**" if left else ""
 
 
 def _rows(main: Sequence[Found]) -> str:

@@ -109,5 +109,5 @@ def main() -> int:
     elif options.only or options.image_seed != IMAGE_SEED:
         print(page.text(store.results(options.image_seed, code)))
     else:
-        print(page.write(store.results(options.image_seed, code)))
+        print(page.write(store.results(options.image_seed, code), [task.name for task in tasks()]))
     return int(failed > 0)
