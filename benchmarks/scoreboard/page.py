@@ -216,8 +216,8 @@ def _by_mark(main: Sequence[Found]) -> str:
 
 
 WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing: parts of a wing bar stay. A
-mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one; two forked tails of
-the hard tier, where nothing is named for the class), or where erasing it takes less of the margin than drawing the bird
+mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one; two crests of the
+hard tier, where nothing is named for the class), or where erasing it takes less of the margin than drawing the bird
 without it (the crest of the class that birds without any mark are called by). A crest called "a part where most have
 none" is called what it is; the table of accepted words doesn't have that one. In minimal pairs every mark is shared by
 four classes, and a class is as much what it lacks as what it has, which a key with two "yes" a class can hardly ask;
