@@ -11,7 +11,7 @@ from fieldmark.guide.key import Node, grow
 from fieldmark.guide.marks import CANVAS
 from fieldmark.guide.naming import Directions
 from fieldmark.guide.observer import distinct
-from fieldmark.guide.places import Table, clearness, grid, nearest
+from fieldmark.guide.places import COVERS, Table, around, clearness, covering, grid, nearest
 from fieldmark.guide.vocabulary import TERMS
 from fieldmark.guide.words import Word, describe
 
@@ -143,6 +143,18 @@ def test_places_are_named(plate: np.ndarray, natural: str, turned: str) -> None:
 )
 def test_nothing_is_up_on_what_is_turned_any_way(plate: np.ndarray, words: str) -> None:
     assert ANY_WAY.where(nearest(plate, grid(ROUND.astype(np.float32)))) == words
+
+
+def test_what_a_key_measures_lies_where_the_words_say() -> None:
+    places = grid(_box(34, 60, 10, 86))  # long things, whose rows lie close together
+    spot = _box(34, 40, 70, 80)
+    named, found = nearest(spot, places), around(spot, places)
+    apart = np.array([max(abs(place.row - named.row), abs(place.column - named.column)) for place in places])
+    assert len(found)
+    assert (covering(spot, places)[found] >= COVERS).all()
+    assert (apart[found] <= 1).all()
+    assert apart[covering(spot, places) >= COVERS].max() > 1  # a wide square that holds it may lie far off
+    assert not len(around(0 * spot, places))
 
 
 def test_no_two_words_of_a_key_ask_the_same() -> None:

@@ -1,7 +1,7 @@
 """Objects found and brought into one frame, or the honest statement that there is none.
 
-A frame is learned from some pictures and then fitted to any, each picture by itself, so that a key made of it can be
-used on pictures that were not there when it was made.
+A frame is learned from some pictures and then fitted to any, so that a key made of it can be used on pictures that were
+not there when it was made. Of those that come together, what fits poorly is looked for where the others lie.
 """
 
 from __future__ import annotations

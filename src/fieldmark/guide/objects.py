@@ -60,15 +60,21 @@ class Objects:
 
 
 def find_objects(
-    pictures: Pictures, prior: np.ndarray | None = None, *, refine: bool = True, look: Look = LOOKS[0]
+    pictures: Pictures,
+    prior: np.ndarray | None = None,
+    *,
+    refine: bool = True,
+    look: Look = LOOKS[0],
+    there: bool = False,
 ) -> Objects:
     """The object of every picture; `prior` (n, h, w) 0 to 1 says where the objects of the others lie.
 
-    Without `refine` it is what stands apart from the border, quickly: enough to see how objects lie.
+    Without `refine` it is what stands apart from the border, quickly: enough to see how objects lie. With `there` the
+    search begins where the prior says, not with what stands apart from the border.
     """
 
     def one(index: int) -> tuple[np.ndarray, float]:
-        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine, look)
+        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine, look, there)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         found = list(pool.map(one, range(len(pictures))))
@@ -76,23 +82,31 @@ def find_objects(
 
 
 def object_mask(
-    rgb: np.ndarray, prior: np.ndarray | None = None, refine: bool = True, look: Look = LOOKS[0]
+    rgb: np.ndarray,
+    prior: np.ndarray | None = None,
+    refine: bool = True,
+    look: Look = LOOKS[0],
+    there: bool = False,
 ) -> tuple[np.ndarray, float]:
-    """The mask (h, w) bool of one picture, and its contrast in Delta E."""
+    """The mask (h, w) bool of one picture, and its contrast in Delta E; arguments as in `find_objects`."""
     side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
     distance = _distance_to_border(rgb, side, look.blur)
     clipped = np.minimum(distance, look.clip)
-    weighted = clipped * _centred(rgb.shape[:2])
-    threshold = _otsu(weighted)
-    seed = weighted > threshold
-    if seed.mean() < LEAST_AREA:
-        seed = weighted > np.quantile(weighted, 0.8)
-    seed = _one_piece(seed, side)
+    seed = prior > 0.5 if there and prior is not None else _apart(clipped, side)
     mask = _grabcut(rgb, seed, clipped, _otsu(clipped), prior, side) if refine else seed
     mask = _one_piece(mask, side) if mask.any() else seed
     if not mask.any():
         mask = np.ones_like(mask)
     return mask, float(np.median(distance[mask]))
+
+
+def _apart(distance: np.ndarray, side: float) -> np.ndarray:
+    """What stands apart from the border's colours, the middle of the picture before its rim; in one piece."""
+    weighted = distance * _centred(distance.shape)
+    seed = weighted > _otsu(weighted)
+    if seed.mean() < LEAST_AREA:
+        seed = weighted > np.quantile(weighted, 0.8)
+    return _one_piece(seed, side)
 
 
 def in_one_piece(pictures: Pictures) -> np.ndarray:

@@ -10,10 +10,10 @@ import numpy as np
 from fieldmark.guide.key import Node, answers, grow
 from fieldmark.guide.loose import describe_loose, describe_outline
 from fieldmark.guide.marks import Candidate
-from fieldmark.guide.places import ANYWHERE, AS_A_WHOLE, Table, covering
+from fieldmark.guide.places import ANYWHERE, AS_A_WHOLE, Table, around
 from fieldmark.guide.pose import UNIT
 from fieldmark.guide.vocabulary import COLOURS, NAMES, OUTLINES, RELATIONS, TERMS, UNUSUAL
-from fieldmark.guide.words import COVERS, Word, describe
+from fieldmark.guide.words import Word, describe
 
 Z = 1.96  # of a 95 % interval
 CONTROLS = 10  # random places for every mark, each with a key of its own
@@ -157,8 +157,9 @@ def wilson(share: float, n: int) -> tuple[float, float]:
 
 
 def _search(plate: np.ndarray, cls: int, table: Table, rows: np.ndarray, predicted: np.ndarray) -> Word | None:
-    cover = covering(plate, table.places)
-    allowed = np.nonzero(cover >= min(COVERS, 0.98 * cover.max()))[0]
+    allowed = around(plate, table.places)
+    if not len(allowed):
+        return None
     values = table.amounts[np.ix_(rows, np.arange(len(TERMS)), allowed)]
     scores = balanced_accuracy(values.reshape(len(rows), -1), predicted[rows] == cls).reshape(len(TERMS), -1)
     halves = np.array([table.places[place].half for place in allowed])

@@ -27,6 +27,7 @@ RIM, MOST = 0.65, 0.6  # of the way out: where a rim begins; of a region that mu
 WIDE = 0.7  # of the object's width or height: what goes on so far has no place on it, only a row or a column
 ANYWHERE, AS_A_WHOLE = -1, -2  # instead of the number of a place: anywhere on the object, and the object itself
 NO_PLACE = {ANYWHERE: "anywhere", AS_A_WHOLE: "as a whole"}
+COVERS = 0.6  # of a region lies in the place where its word is looked for
 LIKELY = 0.5  # of the objects have a pixel of the frame: it is the object also where its mask has missed it
 OUTLINE = 0.15  # of the objects: what of the frame belongs to the outline they share
 
@@ -220,6 +221,22 @@ def _extent(weights: np.ndarray, places: Sequence[Place]) -> str:
         return "rim"
     tall, wide = np.ptp(points, axis=0) / 2 > WIDE
     return "over" if tall and wide else "across" if wide else "down" if tall else ""
+
+
+def around(plate: np.ndarray, places: Sequence[Place]) -> np.ndarray:
+    """The numbers of the places where a word for a region (CANVAS, CANVAS) may be looked for.
+
+    They hold most of it, or as much as any does, and their middles are no more than a row and a column from the place
+    that it is named by: what is measured is what people are told to look at.
+    """
+    if not plate.any():
+        return np.zeros(0, int)
+    cover, named = covering(plate, places), nearest(plate, places)
+    near = [
+        bool(named.extent) or max(abs(place.row - named.row), abs(place.column - named.column)) <= 1 for place in places
+    ]
+    cover = np.where(near, cover, 0.0)
+    return np.nonzero((cover > 0) & (cover >= min(COVERS, 0.98 * cover.max())))[0]
 
 
 def covering(plate: np.ndarray, places: Sequence[Place]) -> np.ndarray:

@@ -143,6 +143,12 @@ def misfit(pictures: Pictures, objects: Objects, poses: Poses, template: np.ndar
     return _misfit(_channels(pictures, objects), poses, template)
 
 
+def poorly(misfit: np.ndarray) -> np.ndarray:
+    """The rows (k,) that fit much worse than most: by 3 median absolute deviations."""
+    middle = np.median(misfit)
+    return np.nonzero(misfit > middle + 3 * np.median(np.abs(misfit - middle)))[0]
+
+
 def overlap(objects: Objects, poses: Poses) -> float:
     """How alike the objects' outlines are in the frame: the median intersection over union with their mean."""
     views = to_canvas(objects.masks.astype(np.float32), poses, VIEW)
@@ -271,10 +277,7 @@ def _search(channels: np.ndarray, poses: Poses, template: np.ndarray, step: floa
 
 def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.ndarray, any_way: bool) -> Poses:
     """Images that fit badly try again, from the upright pose and its mirror image, turned each way."""
-    misfit = _misfit(channels, poses, template)
-    middle = np.median(misfit)
-    spread = np.median(np.abs(misfit - middle))
-    poor = np.nonzero(misfit > middle + 3 * spread)[0]
+    poor = poorly(_misfit(channels, poses, template))
     if len(poor) == 0:
         return poses
     few, mine = channels[poor], poses.select(poor)

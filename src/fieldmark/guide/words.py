@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fieldmark.guide.marks import WHOLE, area_of
-from fieldmark.guide.places import Table, covering
+from fieldmark.guide.places import Table, around
 from fieldmark.guide.vocabulary import NAMES, RELATIONS, TERMS, UNUSUAL
 
-COVERS = 0.6  # of the region lies in the place
 WITHIN = 0.35  # of what the place shows of the term lies in the region
 FAINT = 0.02  # of the object: a term rarer than this everywhere is as good as absent
 FAR_MORE = float(np.log(7 / 3))  # the lift over the other classes of what is clearly more common than there
@@ -72,9 +71,8 @@ def describe(plate: np.ndarray, cls: int, table: Table, count: int = 1, *, whole
 def _fitting(strength: np.ndarray, cls: int, region: np.ndarray, table: Table) -> list[Word]:
     """The words that are strong enough in a place that covers the region, and no chance there, the best first."""
     mean, errors = table.means[cls], table.errors.get(cls)
-    cover = covering(region, table.places)
     found = []
-    for place in np.nonzero(cover >= min(COVERS, 0.98 * cover.max()))[0]:
+    for place in around(region, table.places):
         top, bottom, left, right = table.places[place].box()
         seen = mean[:, top:bottom, left:right]
         within = (seen * region[top:bottom, left:right]).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1e-9)
