@@ -111,8 +111,8 @@ def test_an_object_beside_something_bolder_is_sought_where_the_others_lie() -> N
     once = alike(find_objects(pictures).masks, masks)[beside]
     best = alike(best_placed(pictures, template, any_way=False).objects.masks, masks)[beside]
     assert once.max() < 0.1
-    assert best.min() > 0.5
-    assert best.mean() > 0.7
+    assert best.min() > 0.4
+    assert best.mean() > 0.6
 
 
 def test_a_point_goes_through_the_frame_from_one_picture_to_another() -> None:

@@ -7,7 +7,7 @@ from math import ceil
 
 FROM = 120.0  # seconds: shorter work is not announced
 CORES = max(1, min(4, os.cpu_count() or 1))
-PLACED = 4e-6  # seconds a picture and working pixel, on one core: its object, pose and words
+PLACED = 2e-5  # seconds a picture and working pixel, on one core: its object, pose and words
 TRIED = 1.6e-7  # seconds an edited picture and working pixel, beside what the network takes
 MARKS, EDITS = 2, 810  # marks a class; edited pictures a mark
 SEARCHED = 4e-4  # seconds a mark and picture: random marks put into words

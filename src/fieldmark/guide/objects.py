@@ -176,10 +176,13 @@ def _palette(colours: np.ndarray) -> np.ndarray:
     order = colours[np.argsort(colours[:, 0], kind="stable")]
     centres = order[np.linspace(0, len(order) - 1, PALETTE).astype(int)]
     for _ in range(10):
-        nearest = ((colours[:, None] - centres) ** 2).sum(-1).argmin(-1)
+        nearest = ((centres**2).sum(-1) - 2 * colours @ centres.T).argmin(-1)
         sums = np.stack([np.bincount(nearest, colours[:, c], PALETTE) for c in range(3)], -1)
         counts = np.bincount(nearest, minlength=PALETTE)
-        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
     # The fewest colours that make up most of the border: a rare one there may be the object's own, where it touches.
     commonest = np.argsort(-counts, kind="stable")
     needed = 1 + int((np.cumsum(counts[commonest]) < MOSTLY * len(colours)).sum())

@@ -28,10 +28,11 @@ class Placed:
 def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> Placed:
     """The objects that look most like the template (v, v, 2), and their poses; `any_way` as for `pose.fit`.
 
-    Every look is laid on the template as it is; the best is refined there. Where another look has found something
-    else, it is refined, too, and wins if it is then more like the template. So does what is found when the object is
-    taken to be as large as most, for a part of it may look much like the whole. Objects that are still much less like
-    the template than most are sought where the others lie; then the typical size is tried once more.
+    Every look is laid on the template as it is; the best is refined there. The half that then fits worse is looked at
+    again: where another look has found something else, it is refined, too, and wins if it is then more like the
+    template. So does what is found when the object is taken to be as large as most, for a part of it may look much like
+    the whole. Objects that are still much less like the template than most are sought where the others lie; then the
+    usual size is tried once more.
     """
     seeds = [_Try.of(pictures, find_objects(pictures, refine=False, look=look), template, any_way) for look in LOOKS]
     best = np.argmin([seed.misfit for seed in seeds], axis=0)
@@ -40,8 +41,10 @@ def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> P
         rows = np.nonzero(best == number)[0]
         chosen = chosen.merged(seed, rows, rows)
     found = chosen.refined(pictures, template, any_way)
+    worse = found.misfit > np.median(found.misfit)
     for number, seed in enumerate(seeds):
-        rows = np.nonzero((best != number) & (_alike(seed.objects.masks, chosen.objects.masks) < SAME))[0]
+        other = _alike(seed.objects.masks, chosen.objects.masks) < SAME
+        rows = np.nonzero(worse & other & (best != number))[0]
         if len(rows):
             again = seed.select(rows).refined(pictures.select(rows), template, any_way)
             wins = again.misfit < found.misfit[rows]
@@ -78,9 +81,14 @@ class _Try:
         return _Try.of(pictures, find_objects(pictures, prior), template, any_way, self.poses)
 
     def of_usual_size(self, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
-        """Every object looked for where it is, but as large as most."""
-        usual = replace(self.poses, unit=np.full(len(self.misfit), np.median(self.poses.unit)))
-        return self.or_where(_Try.at(usual, pictures, template, any_way), pictures, template, any_way)
+        """The half that fits worse, looked for where it is, but as large as most."""
+        worse = np.nonzero(self.misfit > np.median(self.misfit))[0]
+        if not len(worse):
+            return self
+        few, mine = pictures.select(worse), self.select(worse)
+        usual = replace(mine.poses, unit=np.full(len(worse), np.median(self.poses.unit)))
+        found = mine.or_where(_Try.at(usual, few, template, any_way), few, template, any_way)
+        return self.merged(found, worse, np.arange(len(worse)))
 
     def sought(self, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
         """Objects that fit poorly looked for in the places where the others lie; what then fits better is taken."""
