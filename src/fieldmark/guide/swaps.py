@@ -26,6 +26,7 @@ LEAST = 0.15  # of the pictures: fewer that change beyond the control's are no w
 OUTLINE = 0.06  # body units: how far into and around the object its outline reaches
 STRONG = 0.5  # of the pictures: what goes by its background so much is not the place to look for others' cues
 TELLS = 0.7  # area under the curve: how well sharpness must tell a class before it is worth a test
+BEYOND = 3.0  # standard errors of that area when it tells nothing: less may be chance
 CHANCE = 0.01  # false discoveries among warnings
 KEPT = 512  # pictures without their objects that are kept at a time
 Z = 1.96  # of a 95 % interval
@@ -113,7 +114,8 @@ class Swaps:
         parts = {int(i): self._outline(int(i)) for i in (*own, *others)}
         mine, theirs = (np.array([sharpness(images[i], parts[int(i)]) for i in rows]) for rows in (own, others))
         sharper = (mine[:, None] > theirs).mean()
-        if max(sharper, 1 - sharper) < TELLS:
+        error = math.sqrt((len(own) + len(others) + 1) / (12 * len(own) * len(others)))  # [mann1947]
+        if max(sharper, 1 - sharper) < max(TELLS, 0.5 + BEYOND * error):
             return []
         kind, rows, aim = ("sharp", own, theirs) if sharper > 0.5 else ("blur", others, mine)
         sigma = blurred_to(images[rows], np.stack([parts[int(i)] for i in rows]), float(np.median(aim)))
