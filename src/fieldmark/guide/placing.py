@@ -15,6 +15,9 @@ from fieldmark.guide.pose import COORDINATES, Poses, fit, laid_over, misfit, poo
 CLEARLY = 0.8  # of the misfit of what was found freely: so much better must fit what was looked for in one place
 SPREAD = 2  # places along each side where an object may lie that was not found elsewhere
 SAME = 0.9  # overlap (intersection over union) of two finds that are one
+LIKE = 0.75  # overlap of what was looked for in one place with what is found freely there, if both are one object
+LEAST_SPREAD = 0.05  # of the logarithm of sizes: more alike they are taken for, no pictures are
+FARTHEST = 4.0  # standard deviations from the usual size: further away is not worse
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,84 +33,120 @@ def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> P
 
     Every look is laid on the template as it is; the best is refined there. The half that then fits worse is looked at
     again: where another look has found something else, it is refined, too, and wins if it is then more like the
-    template. So does what is found when the object is taken to be as large as most, for a part of it may look much like
-    the whole. Objects that are still much less like the template than most are sought where the others lie; then the
+    template. From then on an unusual size counts as unlikeness, for a part of an object may look much like the whole.
+    What fits worse is looked for as large as most, and what fits much worse than most where the others lie; then the
     usual size is tried once more.
     """
-    seeds = [_Try.of(pictures, find_objects(pictures, refine=False, look=look), template, any_way) for look in LOOKS]
+    aim = _Aim(template, any_way)
+    seeds = [_Try.of(pictures, find_objects(pictures, refine=False, look=look), aim) for look in LOOKS]
     best = np.argmin([seed.misfit for seed in seeds], axis=0)
     chosen = seeds[0]
     for number, seed in enumerate(seeds):
         rows = np.nonzero(best == number)[0]
         chosen = chosen.merged(seed, rows, rows)
-    found = chosen.refined(pictures, template, any_way)
+    found = chosen.refined(pictures, aim)
     worse = found.misfit > np.median(found.misfit)
     for number, seed in enumerate(seeds):
         other = _alike(seed.objects.masks, chosen.objects.masks) < SAME
         rows = np.nonzero(worse & other & (best != number))[0]
         if len(rows):
-            again = seed.select(rows).refined(pictures.select(rows), template, any_way)
+            again = seed.select(rows).refined(pictures.select(rows), aim)
             wins = again.misfit < found.misfit[rows]
             found = found.merged(again, rows[wins], np.nonzero(wins)[0])
-    found = found.of_usual_size(pictures, template, any_way).sought(pictures, template, any_way)
-    found = found.of_usual_size(pictures, template, any_way)
+    found, aim = found.sized(aim)
+    found = found.of_usual_size(pictures, aim).sought(pictures, aim).of_usual_size(pictures, aim)
     return Placed(found.objects, found.poses)
 
 
 @dataclass(frozen=True, eq=False)
+class _Aim:
+    """What objects should be like: the template, turned `any_way` or not, and how large most of them are.
+
+    size, spread  median and spread (as a standard deviation) of the logarithm of their units
+    worth         misfit that one standard deviation from that size is worth, twice: so both count by their spreads
+    """
+
+    template: np.ndarray
+    any_way: bool
+    size: float = 0.0
+    spread: float = 1.0
+    worth: float = 0.0
+
+    def misfit(self, pictures: Pictures, objects: Objects, poses: Poses) -> np.ndarray:
+        """(n,) how unlike the template, and how unlike the others in size, each object is in its pose."""
+        return misfit(pictures, objects, poses, self.template) + self.unusual(poses)
+
+    def unusual(self, poses: Poses) -> np.ndarray:
+        """(n,) what is added for an unusual size."""
+        off = np.minimum(np.abs(np.log(poses.unit) - self.size) / self.spread, FARTHEST)
+        return self.worth * off**2 / 2
+
+    def over(self, poses: Poses, shape: tuple[int, int]) -> np.ndarray:
+        """(n, h, w) the template's outline over every picture."""
+        return laid_over(self.template[..., 0], poses, shape)
+
+
+@dataclass(frozen=True, eq=False)
 class _Try:
-    """What one look finds in n pictures, in the pose that suits it best, and how unlike the template it is there."""
+    """What one look finds in n pictures, in the pose that suits it best, and how unlike the aim it is there."""
 
     objects: Objects
     poses: Poses
     misfit: np.ndarray
 
     @classmethod
-    def of(
-        cls, pictures: Pictures, objects: Objects, template: np.ndarray, any_way: bool, start: Poses | None = None
-    ) -> _Try:
-        poses = fit(pictures, objects, template, start, any_way=any_way)
-        return cls(objects, poses, misfit(pictures, objects, poses, template))
+    def of(cls, pictures: Pictures, objects: Objects, aim: _Aim, start: Poses | None = None) -> _Try:
+        poses = fit(pictures, objects, aim.template, start, any_way=aim.any_way)
+        return cls(objects, poses, aim.misfit(pictures, objects, poses))
 
     @classmethod
-    def at(cls, poses: Poses, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
+    def at(cls, poses: Poses, pictures: Pictures, aim: _Aim) -> _Try:
         """What is found where the template lies in these poses, whatever stands apart from the border."""
-        prior = laid_over(template[..., 0], poses, pictures.shape)
-        return cls.of(pictures, find_objects(pictures, prior, there=True), template, any_way, poses)
+        return cls.of(pictures, find_objects(pictures, aim.over(poses, pictures.shape), there=True), aim, poses)
 
-    def refined(self, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
+    def refined(self, pictures: Pictures, aim: _Aim) -> _Try:
         """The objects found once more, where the template says that they are."""
-        prior = laid_over(template[..., 0], self.poses, pictures.shape)
-        return _Try.of(pictures, find_objects(pictures, prior), template, any_way, self.poses)
+        return _Try.of(pictures, find_objects(pictures, aim.over(self.poses, pictures.shape)), aim, self.poses)
 
-    def of_usual_size(self, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
+    def sized(self, aim: _Aim) -> tuple[_Try, _Aim]:
+        """This try and its aim, with unusual sizes counted."""
+        sizes = np.log(self.poses.unit)
+        size = float(np.median(sizes))
+        spread = max(_deviation(sizes), LEAST_SPREAD)
+        aim = replace(aim, size=size, spread=spread, worth=_deviation(self.misfit))
+        return replace(self, misfit=self.misfit + aim.unusual(self.poses)), aim
+
+    def of_usual_size(self, pictures: Pictures, aim: _Aim) -> _Try:
         """The half that fits worse, looked for where it is, but as large as most."""
         worse = np.nonzero(self.misfit > np.median(self.misfit))[0]
         if not len(worse):
             return self
         few, mine = pictures.select(worse), self.select(worse)
-        usual = replace(mine.poses, unit=np.full(len(worse), np.median(self.poses.unit)))
-        found = mine.or_where(_Try.at(usual, few, template, any_way), few, template, any_way)
-        return self.merged(found, worse, np.arange(len(worse)))
+        usual = replace(mine.poses, unit=np.full(len(worse), np.exp(aim.size)))
+        return self.merged(mine.or_where(_Try.at(usual, few, aim), few, aim), worse)
 
-    def sought(self, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
+    def sought(self, pictures: Pictures, aim: _Aim) -> _Try:
         """Objects that fit poorly looked for in the places where the others lie; what then fits better is taken."""
         poor = poorly(self.misfit)
         if not 0 < len(poor) < len(self.misfit):
             return self
         few = pictures.select(poor)
-        others = np.setdiff1d(np.arange(len(self.misfit)), poor)
-        places = _where_others_lie(self.poses, others, len(poor), any_way=any_way)
-        best = reduce(_Try.better, (_Try.at(poses, few, template, any_way) for poses in places))
-        rows = np.arange(len(poor))
-        return self.merged(self.select(poor).or_where(best, few, template, any_way), poor, rows)
+        others = self.poses.select(np.setdiff1d(np.arange(len(self.misfit)), poor))
+        places = _where_others_lie(others, len(poor), any_way=aim.any_way)
+        best = reduce(_Try.better, (_Try.at(poses, few, aim) for poses in places))
+        return self.merged(self.select(poor).or_where(best, few, aim), poor)
 
-    def or_where(self, there: _Try, pictures: Pictures, template: np.ndarray, any_way: bool) -> _Try:
+    def or_where(self, there: _Try, pictures: Pictures, aim: _Aim) -> _Try:
         """What is found freely where another try lies, if that fits better; the other itself, if CLEARLY better.
 
-        What was looked for where the template lies is like it in any case, and may miss what sticks out of it.
+        What was looked for where the template lies is like it in any case, and may miss what sticks out of it: where
+        both are one object, it is taken as it was found freely.
         """
-        return self.better(there.refined(pictures, template, any_way)).better(there, CLEARLY)
+        free = there.refined(pictures, aim)
+        clearly = there.misfit < CLEARLY * np.minimum(self.misfit, free.misfit)
+        same = _alike(there.objects.masks, free.objects.masks) > LIKE
+        kept, whole = np.nonzero(clearly & same)[0], np.nonzero(clearly & ~same)[0]
+        return self.better(free).merged(free, kept, kept).merged(there, whole, whole)
 
     def better(self, other: _Try, share: float = 1.0) -> _Try:
         """Of every picture the other try where its misfit is less than that share of this one's."""
@@ -117,7 +156,7 @@ class _Try:
     def select(self, rows: np.ndarray) -> _Try:
         return _Try(self.objects.select(rows), self.poses.select(rows), self.misfit[rows])
 
-    def merged(self, other: _Try, mine: np.ndarray, others: np.ndarray) -> _Try:
+    def merged(self, other: _Try, mine: np.ndarray, others: np.ndarray | slice = slice(None)) -> _Try:
         """With the `others` rows of another in place of the rows `mine`."""
 
         def put(own: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -134,12 +173,16 @@ class _Try:
         return _Try(objects, replace(self.poses, **columns), put(self.misfit, other.misfit))
 
 
-def _where_others_lie(poses: Poses, among: np.ndarray, count: int, *, any_way: bool) -> list[Poses]:
-    """Poses that `count` objects might have by what those `among` others have: SPREAD x SPREAD places.
+def _deviation(values: np.ndarray) -> float:
+    """A standard deviation that few far values do not change: 1.48 times the median one."""
+    return 1.48 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _where_others_lie(others: Poses, count: int, *, any_way: bool) -> list[Poses]:
+    """Poses that `count` objects might have by what others have: SPREAD x SPREAD places.
 
     In each of them mirrored or not, as the others of that side are turned; `any_way`: in four directions.
     """
-    others = poses.select(among)
     unit, shares = float(np.median(others.unit)), np.arange(1, SPREAD + 1) / (SPREAD + 1)
     ways = [(turn * np.pi / 2, False) for turn in range(4)]
     if not any_way:

@@ -25,6 +25,7 @@ STEEP = 0.9  # radians: turned further than this, it is taken to stand upright
 ROUNDS = 4
 LIGHT = 25.0  # L* that counts as much as being object or not
 ALIKE = 0.6  # overlap with the template (intersection over union) of objects that do align
+POORLY = 3.0  # median absolute deviations above the median: a misfit that is much worse than most
 COORDINATES = ("y", "x", "unit", "angle", "mirrored")
 
 
@@ -144,9 +145,9 @@ def misfit(pictures: Pictures, objects: Objects, poses: Poses, template: np.ndar
 
 
 def poorly(misfit: np.ndarray) -> np.ndarray:
-    """The rows (k,) that fit much worse than most: by 3 median absolute deviations."""
+    """The rows (k,) that fit much worse than most."""
     middle = np.median(misfit)
-    return np.nonzero(misfit > middle + 3 * np.median(np.abs(misfit - middle)))[0]
+    return np.nonzero(misfit > middle + POORLY * np.median(np.abs(misfit - middle)))[0]
 
 
 def overlap(objects: Objects, poses: Poses) -> float:
