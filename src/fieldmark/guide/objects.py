@@ -16,7 +16,8 @@ RING = 0.08  # of the side: the border whose colours are taken for the backgroun
 PALETTE = 6  # colours of it
 MOSTLY = 0.6  # of the border is background; the rest may be the object, where it is cut off
 CENTRE = 0.38  # sigma of the centred weight, in sides
-LEAST_AREA = 0.08  # of the image: less than this and the threshold has missed
+LEAST_AREA = 0.08  # of the image: less than this and the threshold has missed, unless the object is small and clear
+CLEAR_CUT = 0.9  # of the variance lies between a small object that is clear and the rest
 ITERATIONS = 2  # of GrabCut: more change next to nothing
 SAMPLE = 600  # pixels of the border that its colours are taken from
 
@@ -104,9 +105,17 @@ def _apart(distance: np.ndarray, side: float) -> np.ndarray:
     """What stands apart from the border's colours, the middle of the picture before its rim; in one piece."""
     weighted = distance * _centred(distance.shape)
     seed = weighted > _otsu(weighted)
-    if seed.mean() < LEAST_AREA:
+    if seed.mean() < LEAST_AREA and _between(weighted, seed) < CLEAR_CUT:
         seed = weighted > np.quantile(weighted, 0.8)
     return _one_piece(seed, side)
+
+
+def _between(values: np.ndarray, group: np.ndarray) -> float:
+    """The share of the values' variance that lies between a group of them and the rest."""
+    share, variance = float(group.mean()), float(values.var())
+    if not 0 < share < 1 or variance <= 0:
+        return 0.0
+    return share * (1 - share) * float(values[group].mean() - values[~group].mean()) ** 2 / variance
 
 
 def in_one_piece(pictures: Pictures) -> np.ndarray:

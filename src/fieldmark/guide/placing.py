@@ -17,7 +17,8 @@ SPREAD = 2  # places along each side where an object may lie that was not found 
 SAME = 0.9  # overlap (intersection over union) of two finds that are one
 LIKE = 0.75  # overlap of what was looked for in one place with what is found freely there, if both are one object
 LEAST_SPREAD = 0.05  # of the logarithm of sizes: more alike they are taken for, no pictures are
-FARTHEST = 4.0  # standard deviations from the usual size: further away is not worse
+MIDST, MIDST_WIDTH = 0.1, 2.56  # quantiles that sizes are spread between, and how many standard deviations that is
+FARTHEST = 2.0  # standard deviations from the usual size: more is not worse, for some pictures show larger things
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> P
 class _Aim:
     """What objects should be like: the template, turned `any_way` or not, and how large most of them are.
 
-    size, spread  median and spread (as a standard deviation) of the logarithm of their units
+    size, spread  median and spread of the logarithm of their units: in standard deviations
     worth         misfit that one standard deviation from that size is worth, twice: so both count by their spreads
     """
 
@@ -112,7 +113,8 @@ class _Try:
         """This try and its aim, with unusual sizes counted."""
         sizes = np.log(self.poses.unit)
         size = float(np.median(sizes))
-        spread = max(_deviation(sizes), LEAST_SPREAD)
+        low, high = np.quantile(sizes, (MIDST, 1 - MIDST))
+        spread = max(float(high - low) / MIDST_WIDTH, LEAST_SPREAD)
         aim = replace(aim, size=size, spread=spread, worth=_deviation(self.misfit))
         return replace(self, misfit=self.misfit + aim.unusual(self.poses)), aim
 
