@@ -27,23 +27,42 @@ from tests.guide.drawn import boxes
 pytestmark = pytest.mark.no_framework
 
 
-def arrows(n: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(images, masks): a dark wedge with a thick and a thin end, anywhere, turned and mirrored."""
+def wedge(side: int, size: float, angle: float, sign: int, middle: np.ndarray) -> np.ndarray:
+    """A mask (side, side): thick at one end and thin at the other, turned, mirrored or not."""
     import cv2
 
+    shape = np.array([[-18, -8], [2, -9], [20, -2], [20, 2], [2, 9], [-18, 8]], float) * (sign, 1) * size
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    mask = np.zeros((side, side), np.uint8)
+    cv2.fillPoly(mask, [(shape @ turn + middle).round().astype(np.int32)], 1)
+    return mask.astype(bool)
+
+
+def arrows(n: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(images, masks): dark wedges anywhere, turned and mirrored."""
     rng = np.random.default_rng(seed)
-    shape = np.array([[-18, -8], [2, -9], [20, -2], [20, 2], [2, 9], [-18, 8]], float)
     images, masks = [], []
     for _ in range(n):
         angle, sign, size = rng.uniform(-0.5, 0.5), rng.choice([-1, 1]), rng.uniform(0.8, 1.1)
-        points = shape * (sign, 1) * size
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        corners = (points @ turn + rng.uniform(28, 36, 2)).round().astype(np.int32)
-        mask = np.zeros((64, 64), np.uint8)
-        cv2.fillPoly(mask, [corners], 1)
+        mask = wedge(64, size, angle, sign, rng.uniform(28, 36, 2))
         image = np.where(mask[..., None], 60, 190) + rng.normal(0, 4, (64, 64, 3))
         images.append(np.clip(image, 0, 255).astype(np.uint8))
-        masks.append(mask.astype(bool))
+        masks.append(mask)
+    return np.stack(images), np.stack(masks)
+
+
+def of_sizes(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(images, masks) of 96 x 96 pixels: dark wedges of these sizes on a blotchy ground."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    images, masks = [], []
+    for size in sizes:
+        mask = wedge(96, size, rng.uniform(-0.5, 0.5), rng.choice([-1, 1]), rng.uniform(44, 52, 2))
+        ground = cv2.resize(blurred_noise(rng), (96, 96)) * 8 + rng.normal(0, 4, (96, 96))
+        image = np.where(mask, 60, 190) + ground
+        images.append(np.clip(np.stack([image] * 3, axis=-1), 0, 255).astype(np.uint8))
+        masks.append(mask)
     return np.stack(images), np.stack(masks)
 
 
@@ -89,6 +108,19 @@ def test_an_object_of_the_grounds_colour_is_found_whole_by_its_likeness_to_the_o
     once = alike(find_objects(pictures).masks, masks)[faint].mean()
     best = alike(best_placed(pictures, template, any_way=False).objects.masks, masks)[faint].mean()
     assert best > 0.9 > once + 0.1
+
+
+@pytest.mark.parametrize(
+    ("few", "most"), [(1.9, 1.15), (1.15, 1.9), (1.0, 0.7)], ids=["some large", "some small", "all tiny"]
+)
+def test_objects_of_two_sizes_are_found_whole(few: float, most: float) -> None:
+    sizes = np.where(np.arange(30) % 3 == 0, few, most)
+    images, masks = of_sizes(sizes)
+    pictures = Pictures.of(images)
+    placed = best_placed(pictures, congeal(pictures, find_objects(pictures, refine=False)), any_way=False)
+    found = alike(placed.objects.masks, masks)
+    assert found.mean() > 0.95
+    assert (found > 0.8).mean() > 0.9
 
 
 @pytest.mark.parametrize(("any_way", "least", "mean"), [(False, 0.4, 0.6), (True, 0.2, 0.4)])
