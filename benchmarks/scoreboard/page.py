@@ -100,8 +100,8 @@ nothing was chosen on them or on these images, and **the column "held out" decid
 Other networks from the same seeds were measured twice before, by the guide as it was, and that the hard tier fell short
 (described .91, then .92) was read here. The guide was then changed by what networks of seed {LOOKED_AT} showed: objects
 are also sought at the usual size and where the others lie, and a key measures where its words say; then an unusual size
-counts as unlikeness. Those networks were not kept. These were trained anew, by the same recipe, and the held-out ones measured once.
-Nothing was changed after these figures."""
+counts as unlikeness. Those networks were not kept; these were trained anew, by the same recipe, and the held-out ones
+were measured once. Nothing was changed after these figures."""
 
 
 def _missing(found: Sequence[Found], expected: Sequence[str]) -> str:
