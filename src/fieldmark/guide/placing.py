@@ -16,8 +16,8 @@ CLEARLY = 0.8  # of the misfit of what was found freely: so much better must fit
 SPREAD = 2  # places along each side where an object may lie that was not found elsewhere
 SAME = 0.9  # overlap (intersection over union) of two finds that are one
 LIKE = 0.75  # overlap of what was looked for in one place with what is found freely there, if both are one object
-LEAST_SPREAD = 0.05  # of the logarithm of sizes: more alike they are taken for, no pictures are
-MIDST, MIDST_WIDTH = 0.1, 2.56  # quantiles that sizes are spread between, and how many standard deviations that is
+TAIL, BETWEEN = 0.1, 2.56  # of the sizes that lie above, and below, their middle part; its width in standard deviations
+LEAST_SPREAD = 0.05  # of the logarithms of sizes: where they are more alike, this counts as one standard deviation
 FARTHEST = 2.0  # standard deviations from the usual size: more is not worse, for some pictures show larger things
 
 
@@ -63,8 +63,8 @@ def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> P
 class _Aim:
     """What objects should be like: the template, turned `any_way` or not, and how large most of them are.
 
-    size, spread  median and spread of the logarithm of their units: in standard deviations
-    worth         misfit that one standard deviation from that size is worth, twice: so both count by their spreads
+    size, spread  median and standard deviation of the logarithms of their units
+    worth         the standard deviation of the misfit: so that unlikeness and size count by what is usual of both
     """
 
     template: np.ndarray
@@ -113,8 +113,8 @@ class _Try:
         """This try and its aim, with unusual sizes counted."""
         sizes = np.log(self.poses.unit)
         size = float(np.median(sizes))
-        low, high = np.quantile(sizes, (MIDST, 1 - MIDST))
-        spread = max(float(high - low) / MIDST_WIDTH, LEAST_SPREAD)
+        low, high = np.quantile(sizes, (TAIL, 1 - TAIL))
+        spread = max(float(high - low) / BETWEEN, LEAST_SPREAD)
         aim = replace(aim, size=size, spread=spread, worth=_deviation(self.misfit))
         return replace(self, misfit=self.misfit + aim.unusual(self.poses)), aim
 
