@@ -204,6 +204,11 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
+def is_channels_first(error: Exception) -> bool:
+    """Whether TensorFlow says that it has no layers with channels first on this processor."""
+    return "NHWC tensor format" in str(error)
+
+
 def static_batches() -> bool:
     """Whether a batch of another length costs another compilation (then batches are padded to few lengths)."""
     return keras.backend.backend() == "jax"

@@ -15,6 +15,10 @@ from fieldmark.errors import ModelError
 from fieldmark.progress import track
 
 KEPT = 48  # compiled passes kept; the least recently used goes first
+CHANNELS_FIRST = (
+    "TensorFlow has no channels-first layers on this processor as it was started: "
+    "set TF_ENABLE_ONEDNN_OPTS=1 before Python starts, or run Keras on JAX or torch"
+)
 
 Traced = Callable[..., tuple[Any, ...]]
 Finish = Callable[..., tuple[np.ndarray, ...]]
@@ -76,6 +80,8 @@ class Passes:
             try:
                 return self._run(key, traced, arrays)
             except Exception as error:
+                if autodiff.is_channels_first(error):
+                    raise ModelError(CHANNELS_FIRST) from None
                 if not autodiff.is_out_of_memory(error):
                     raise
                 self._shrink(n)
