@@ -73,6 +73,7 @@ def _head(found: Sequence[Found], folder: Path, expected: Sequence[str]) -> str:
     image_seed, code = folder.name.split("-")
     kinds = {kind: sum(each["kind"] == kind for each in found) for kind in ("main", "cue", "global", "random")}
     main = [each for each in found if each["kind"] == "main"]
+    designs = len({(each["design"], each["tier"]) for each in main})
     images = " or ".join(str(n) for n in sorted({each["images"] for each in main}))
     seconds = Spread.of(each["cpu_seconds"] for each in main)
     rows = [row for row in rows_of(main) if row.reached]
@@ -81,13 +82,14 @@ def _head(found: Sequence[Found], folder: Path, expected: Sequence[str]) -> str:
     spans = f"{seconds.median:.0f} s, {min(seconds.values, default=0):.0f} to {max(seconds.values, default=0):.0f}"
     return f"""# The scoreboard of the field guide
 
-Made by `make scoreboard` (`benchmarks/scoreboard/`); no figure is typed by hand. Code {code}, image seed {image_seed}.
+Made by `make scoreboard` (`benchmarks/scoreboard/`); no figure in its tables is typed by hand.
+Code {code}, image seed {image_seed}.
 Of {len(rows)} goals of the first table, {reached} are reached by the networks that were held out.
 
 The networks are trained on [drawn birds](birds.md), whose marks can be removed, added and swapped in the drawing, so
-that what a network goes by is known: {kinds["main"]} that reduce to marks (six designs and tiers, two architectures,
-three seeds), {kinds["cue"]} with a spurious cue, {kinds["global"]} whose classes are backgrounds or focus, and
-{kinds["random"]} with random weights. Each starts from a seed of its own; none was warm-started.
+that what a network goes by is known: {kinds["main"]} that reduce to marks ({designs} designs and tiers, two
+architectures, three seeds), {kinds["cue"]} with a spurious cue, {kinds["global"]} whose classes are backgrounds or
+focus, and {kinds["random"]} with random weights. Each starts from a seed of its own; none was warm-started.
 Under {short(GOOD)} right on fresh birds: {", ".join(weak) or "none"}.{_missing(found, expected)}
 
 A guide to one of the first is made from {images} images: 40 a class discover, 40 calibrate, 50 judge; those with a cue
@@ -101,7 +103,9 @@ Other networks from the same seeds were measured twice before, by the guide as i
 (described .91, then .92) was read here. The guide was then changed by what networks of seed {LOOKED_AT} showed: objects
 are also sought at the usual size and where the others lie, and a key measures where its words say; then an unusual size
 counts as unlikeness. Those networks were not kept; these were trained anew, by the same recipe, and the held-out ones
-were measured once. Nothing was changed after these figures."""
+were measured once. Nothing was changed after these figures. On what is not measured here the guide before was measured,
+with other networks of the same recipe: described .89 where marks are hidden and .74 in minimal pairs, cues found in 15
+of 15 and 6 of 6 networks, alarms in 0 of 45."""
 
 
 def _missing(found: Sequence[Found], expected: Sequence[str]) -> str:
