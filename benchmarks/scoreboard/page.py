@@ -221,16 +221,17 @@ def _by_mark(main: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-WHY = """As far as was seen: *erasing* fails where it flips too little beside the drawing. Of the wing bar, on a network
-of seed 0, nothing was left: erasing takes about all of the margin there (of the surest bird 10.4 of 10.0), and no more,
-so that little decides which side a bird falls to. A
-mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one; two crests of the
-hard tier, where nothing is named for the class), or where erasing it takes less of the margin than drawing the bird
-without it (the crest of the class that birds without any mark are called by). A crest called "a part where most have
-none" is called what it is; the table of accepted words doesn't have that one. In minimal pairs every mark is shared by
-four classes, and a class is as much what it lacks as what it has, which a key with two "yes" a class can hardly ask;
-one without a crest is called "wide, as a whole": given the outlines of others, half of it and more are called something
-else, but nothing was drawn, so that it counts as no mark."""
+WHY = """As far as was seen, on these networks and on earlier ones: *erasing* fails where it flips too little beside
+the drawing. Of the wing bar, on a network of seed 0, nothing was left: erasing takes about all of the
+margin there (of the surest bird 10.4 of 10.0), and no more, so that little decides which side a bird falls
+to. A mark is missed where no word says it (the crest in minimal pairs, where half of the birds have one;
+two crests of the hard tier, where nothing is named for the class), or where erasing it takes less of the
+margin than drawing the bird without it (the crest of the class that birds without any mark are called by).
+A crest called "a part where most have none" is called what it is; the table of accepted words doesn't have
+that one. In minimal pairs every mark is shared by four classes, and a class is as much what it lacks as
+what it has, which a key with two "yes" a class can hardly ask; one without a crest is called "wide, as a
+whole": given the outlines of others, half of it and more are called something else, but nothing was drawn,
+so that it counts as no mark."""
 
 
 def _nets(main: Sequence[Found]) -> str:

@@ -51,7 +51,7 @@ def arrows(n: int = 30, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.stack(masks)
 
 
-def of_sizes(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def of_sizes(sizes: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
     """(images, masks) of 96 x 96 pixels: dark wedges of these sizes on a blotchy ground."""
     import cv2
 
@@ -59,7 +59,7 @@ def of_sizes(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     images, masks = [], []
     for size in sizes:
         mask = wedge(96, size, rng.uniform(-0.5, 0.5), rng.choice([-1, 1]), rng.uniform(44, 52, 2))
-        ground = cv2.resize(blurred_noise(rng), (96, 96)) * 8 + rng.normal(0, 4, (96, 96))
+        ground = cv2.resize(blurred_noise(rng), (96, 96)) * noise + rng.normal(0, 4, (96, 96))
         image = np.where(mask, 60, 190) + ground
         images.append(np.clip(np.stack([image] * 3, axis=-1), 0, 255).astype(np.uint8))
         masks.append(mask)
@@ -111,16 +111,18 @@ def test_an_object_of_the_grounds_colour_is_found_whole_by_its_likeness_to_the_o
 
 
 @pytest.mark.parametrize(
-    ("few", "most"), [(1.9, 1.15), (1.15, 1.9), (1.0, 0.7)], ids=["some large", "some small", "all tiny"]
+    ("few", "most", "noise"),
+    [(1.9, 1.15, 16), (1.15, 1.9, 16), (1.0, 0.7, 8)],
+    ids=["some large", "some small", "all tiny"],
 )
-def test_objects_of_two_sizes_are_found_whole(few: float, most: float) -> None:
-    sizes = np.where(np.arange(30) % 3 == 0, few, most)
-    images, masks = of_sizes(sizes)
+def test_objects_of_two_sizes_are_found_whole(few: float, most: float, noise: float) -> None:
+    odd = np.arange(60) % 10 == 0
+    images, masks = of_sizes(np.where(odd, few, most), noise)
     pictures = Pictures.of(images)
     placed = best_placed(pictures, congeal(pictures, find_objects(pictures, refine=False)), any_way=False)
     found = alike(placed.objects.masks, masks)
-    assert found.mean() > 0.95
-    assert (found > 0.8).mean() > 0.9
+    assert found[odd].mean() > 0.9
+    assert found[~odd].mean() > 0.95
 
 
 @pytest.mark.parametrize(("any_way", "least", "mean"), [(False, 0.4, 0.6), (True, 0.2, 0.4)])

@@ -10,13 +10,14 @@ import numpy as np
 
 from fieldmark.guide.objects import LOOKS, Objects, find_objects
 from fieldmark.guide.pictures import Pictures
-from fieldmark.guide.pose import COORDINATES, Poses, fit, laid_over, misfit, poorly
+from fieldmark.guide.pose import COORDINATES, Poses, deviation, fit, laid_over, misfit, poorly
 
 CLEARLY = 0.8  # of the misfit of what was found freely: so much better must fit what was looked for in one place
 SPREAD = 2  # places along each side where an object may lie that was not found elsewhere
 SAME = 0.9  # overlap (intersection over union) of two finds that are one
 LIKE = 0.75  # overlap of what was looked for in one place with what is found freely there, if both are one object
 TAIL, BETWEEN = 0.1, 2.56  # of the sizes that lie above, and below, their middle part; its width in standard deviations
+STANDARD = 1.48  # median absolute deviations of what is normally distributed are its standard deviation
 LEAST_SPREAD = 0.05  # of the logarithms of sizes: where they are more alike, this counts as one standard deviation
 FARTHEST = 2.0  # standard deviations from the usual size: more is not worse, for some pictures show larger things
 
@@ -115,7 +116,7 @@ class _Try:
         size = float(np.median(sizes))
         low, high = np.quantile(sizes, (TAIL, 1 - TAIL))
         spread = max(float(high - low) / BETWEEN, LEAST_SPREAD)
-        aim = replace(aim, size=size, spread=spread, worth=_deviation(self.misfit))
+        aim = replace(aim, size=size, spread=spread, worth=STANDARD * deviation(self.misfit))
         return replace(self, misfit=self.misfit + aim.unusual(self.poses)), aim
 
     def of_usual_size(self, pictures: Pictures, aim: _Aim) -> _Try:
@@ -150,9 +151,9 @@ class _Try:
         kept, whole = np.nonzero(clearly & same)[0], np.nonzero(clearly & ~same)[0]
         return self.better(free).merged(free, kept, kept).merged(there, whole, whole)
 
-    def better(self, other: _Try, share: float = 1.0) -> _Try:
-        """Of every picture the other try where its misfit is less than that share of this one's."""
-        wins = np.nonzero(other.misfit < share * self.misfit)[0]
+    def better(self, other: _Try) -> _Try:
+        """Of every picture the try whose misfit is less."""
+        wins = np.nonzero(other.misfit < self.misfit)[0]
         return self.merged(other, wins, wins)
 
     def select(self, rows: np.ndarray) -> _Try:
@@ -173,11 +174,6 @@ class _Try:
             name: put(getattr(self.poses, name), getattr(other.poses, name)) for name in COORDINATES
         }
         return _Try(objects, replace(self.poses, **columns), put(self.misfit, other.misfit))
-
-
-def _deviation(values: np.ndarray) -> float:
-    """A standard deviation that few far values do not change: 1.48 times the median one."""
-    return 1.48 * float(np.median(np.abs(values - np.median(values))))
 
 
 def _where_others_lie(others: Poses, count: int, *, any_way: bool) -> list[Poses]:

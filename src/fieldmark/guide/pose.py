@@ -146,8 +146,12 @@ def misfit(pictures: Pictures, objects: Objects, poses: Poses, template: np.ndar
 
 def poorly(misfit: np.ndarray) -> np.ndarray:
     """The rows (k,) that fit much worse than most."""
-    middle = np.median(misfit)
-    return np.nonzero(misfit > middle + POORLY * np.median(np.abs(misfit - middle)))[0]
+    return np.nonzero(misfit > np.median(misfit) + POORLY * deviation(misfit))[0]
+
+
+def deviation(values: np.ndarray) -> float:
+    """The median absolute deviation, which few far values do not change."""
+    return float(np.median(np.abs(values - np.median(values))))
 
 
 def overlap(objects: Objects, poses: Poses) -> float:
