@@ -171,7 +171,7 @@ def moved(
     y, x = np.nonzero(region)
     if len(y) == 0:
         return []
-    on_object = np.argwhere(mask)
+    on_object, (middle_y, middle_x) = np.argwhere(mask), (round(y.mean()), round(x.mean()))
     shunned = np.zeros_like(region) if avoided is None else avoided
     found: list[np.ndarray] = []
     touching: list[tuple[int, np.ndarray]] = []
@@ -179,16 +179,16 @@ def moved(
         if len(found) == count or len(on_object) == 0:
             break
         middle = on_object[rng.integers(len(on_object))]
-        ys, xs = y + middle[0] - round(y.mean()), x + middle[1] - round(x.mean())
+        ys, xs = y + middle[0] - middle_y, x + middle[1] - middle_x
         inside = (ys >= 0) & (ys < region.shape[0]) & (xs >= 0) & (xs < region.shape[1])
         if inside.mean() < 0.9:
             continue
-        other = np.zeros_like(region)
-        other[ys[inside], xs[inside]] = True
-        if (other & region).sum() > OVERLAP * region.sum():
+        there = ys[inside], xs[inside]
+        if region[there].sum() > OVERLAP * len(y):
             continue
-        touched_by = int((other & shunned).sum())
-        if touched_by <= OVERLAP * region.sum():
+        other, touched_by = np.zeros_like(region), int(shunned[there].sum())
+        other[there] = True
+        if touched_by <= OVERLAP * len(y):
             found.append(other)
         else:
             touching.append((touched_by, other))

@@ -14,6 +14,7 @@ from fieldmark.guide.edits import FILLS, Studio
 from fieldmark.guide.evidence import Said, margins
 from fieldmark.guide.marks import Candidate
 from fieldmark.guide.pose import to_canvas
+from fieldmark.guide.threads import in_threads
 
 PICTURES = 24  # a class, of the hold-out
 EXAMPLES = 6  # of them those of which the network is surest
@@ -71,8 +72,11 @@ class Bench:
         ways += [("donor", lent) for lent in zip(*(self._donors(int(i), cls, marks) for i in rows), strict=True)]
         found = []
         for fill, lenders in ways:
-            edited = zip(rows, regions, lenders, strict=True)
-            found.append(self._drops([self.studio.erased(int(i), part, fill, j) for i, part, j in edited], rows, cls))
+
+            def edit(k: int, fill: str = fill, lenders: Sequence[int | None] = lenders) -> np.ndarray:
+                return self.studio.erased(int(rows[k]), regions[k], fill, lenders[k])
+
+            found.append(self._drops(in_threads(edit, len(rows)), rows, cls))
         return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 
     def controls(self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int) -> tuple[np.ndarray, np.ndarray]:
@@ -80,13 +84,13 @@ class Bench:
 
         Elsewhere is where nothing speaks for the class, as far as there is room: erasing another mark is no control.
         """
-        edits, owners = [], []
+        others: list[tuple[int, np.ndarray]] = []
         for k, (i, region) in enumerate(zip(rows, regions, strict=True)):
             speaking = self.areas.union(self.of(cls), int(i)) & ~region
-            for other in moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng, speaking):
-                edits.append(self.studio.erased(int(i), other, "inpaint"))
-                owners.append(k)
-        owner = np.array(owners, int)
+            elsewhere = moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng, speaking)
+            others += [(k, other) for other in elsewhere]
+        owner = np.array([k for k, _ in others], int)
+        edits = in_threads(lambda e: self.studio.erased(int(rows[others[e][0]]), others[e][1], "inpaint"), len(others))
         drops, named = self._drops(edits, rows[owner], cls)
         count = np.maximum(np.bincount(owner, minlength=len(rows)), 1)
         flips = np.bincount(owner, (named != cls).astype(float), len(rows))

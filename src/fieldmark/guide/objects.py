@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 
 from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.threads import in_threads
 
 RING = 0.08  # of the side: the border whose colours are taken for the background
 PALETTE = 6  # colours of it
@@ -73,41 +72,42 @@ def find_objects(
     Without `refine` it is what stands apart from the border, quickly: enough to see how objects lie. With `there` the
     search begins where the prior says, not with what stands apart from the border.
     """
+    distances = _distances(pictures, look.blur)
+    seeds = prior > 0.5 if there and prior is not None else _standing_apart(pictures, look, distances)
 
     def one(index: int) -> tuple[np.ndarray, float]:
-        return object_mask(pictures.rgb[index], None if prior is None else prior[index], refine, look, there)
+        where, distance, seed = None if prior is None else prior[index], distances[index], seeds[index]
+        mask = _grabcut(pictures.rgb[index], seed, np.minimum(distance, look.clip), where) if refine else seed
+        mask = _one_piece(mask, pictures.side) if mask.any() else seed
+        if not mask.any():
+            mask = np.ones_like(mask)
+        return mask, float(np.median(distance[mask]))
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        found = list(pool.map(one, range(len(pictures))))
+    found = in_threads(one, len(pictures))
     return Objects(np.stack([mask for mask, _ in found]), np.array([contrast for _, contrast in found]))
 
 
-def object_mask(
-    rgb: np.ndarray,
-    prior: np.ndarray | None = None,
-    refine: bool = True,
-    look: Look = LOOKS[0],
-    there: bool = False,
-) -> tuple[np.ndarray, float]:
-    """The mask (h, w) bool of one picture, and its contrast in Delta E; arguments as in `find_objects`."""
-    side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
-    distance = _distance_to_border(rgb, side, look.blur)
-    clipped = np.minimum(distance, look.clip)
-    seed = prior > 0.5 if there and prior is not None else _apart(clipped, side)
-    mask = _grabcut(rgb, seed, clipped, _otsu(clipped), prior, side) if refine else seed
-    mask = _one_piece(mask, side) if mask.any() else seed
-    if not mask.any():
-        mask = np.ones_like(mask)
-    return mask, float(np.median(distance[mask]))
+def _distances(pictures: Pictures, blur: float) -> np.ndarray:
+    """(n, h, w) Delta E to the border's colours."""
+
+    def make() -> np.ndarray:
+        return np.stack(in_threads(lambda i: _distance_to_border(pictures.rgb[i], blur), len(pictures)))
+
+    return pictures.once(("distances", blur), make)
 
 
-def _apart(distance: np.ndarray, side: float) -> np.ndarray:
-    """What stands apart from the border's colours, the middle of the picture before its rim; in one piece."""
-    weighted = distance * _centred(distance.shape)
-    seed = weighted > _otsu(weighted)
-    if seed.mean() < LEAST_AREA and _between(weighted, seed) < CLEAR_CUT:
-        seed = weighted > np.quantile(weighted, 0.8)
-    return _one_piece(seed, side)
+def _standing_apart(pictures: Pictures, look: Look, distances: np.ndarray) -> np.ndarray:
+    """(n, h, w) bool: what stands apart from the border's colours, the middle before the rim; in one piece."""
+    centred = _centred(pictures.shape)
+
+    def one(index: int) -> np.ndarray:
+        weighted = np.minimum(distances[index], look.clip) * centred
+        seed = weighted > _otsu(weighted)
+        if seed.mean() < LEAST_AREA and _between(weighted, seed) < CLEAR_CUT:
+            seed = weighted > np.quantile(weighted, 0.8)
+        return _one_piece(seed, pictures.side)
+
+    return pictures.once(("standing apart", look), lambda: np.stack(in_threads(one, len(pictures))))
 
 
 def _between(values: np.ndarray, group: np.ndarray) -> float:
@@ -121,10 +121,8 @@ def _between(values: np.ndarray, group: np.ndarray) -> float:
 def in_one_piece(pictures: Pictures) -> np.ndarray:
     """(n,) of what stands apart from the border's colours in each picture, the share that the largest piece holds."""
     found, look = np.ones(len(pictures)), LOOKS[0]
-    for index, rgb in enumerate(pictures.rgb):
-        side = float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
-        distance = np.minimum(_distance_to_border(rgb, side, look.blur), look.clip)
-        apart = opened(distance > _otsu(distance), side / 64)
+    for index, distance in enumerate(np.minimum(_distances(pictures, look.blur), look.clip)):
+        apart = opened(distance > _otsu(distance), pictures.side / 64)
         count, _, stats, _ = cv2.connectedComponentsWithStats(apart.astype(np.uint8), connectivity=8)
         if count > 1:
             sizes = stats[1:, cv2.CC_STAT_AREA]
@@ -155,7 +153,7 @@ def eroded(mask: np.ndarray, radius: float) -> np.ndarray:
 def disk(radius: float) -> np.ndarray:
     """A round structuring element (uint8) of that radius in pixels, at least one pixel."""
     reach = max(1, round(radius))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     return (y * y + x * x <= max(radius, 1.0) ** 2 + 0.25).astype(np.uint8)
 
 
@@ -163,7 +161,8 @@ def _morph(mask: np.ndarray, operation: int, radius: float) -> np.ndarray:
     return cv2.morphologyEx(mask.astype(np.uint8), operation, disk(radius)).astype(bool)
 
 
-def _distance_to_border(rgb: np.ndarray, side: float, blur: float) -> np.ndarray:
+def _distance_to_border(rgb: np.ndarray, blur: float) -> np.ndarray:
+    side = _side(rgb)
     blurred = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(blur * side, 0.5))
     lab = cv2.cvtColor(blurred / 255, cv2.COLOR_RGB2LAB)
     ring = np.zeros(rgb.shape[:2], bool)
@@ -199,7 +198,7 @@ def _palette(colours: np.ndarray) -> np.ndarray:
 
 
 def _centred(shape: tuple[int, ...]) -> np.ndarray:
-    y, x = np.mgrid[: shape[0], : shape[1]]
+    y, x = np.ogrid[: shape[0], : shape[1]]
     squared = ((y - (shape[0] - 1) / 2) / shape[0]) ** 2 + ((x - (shape[1] - 1) / 2) / shape[1]) ** 2
     return np.exp(-squared / (2 * CENTRE**2))
 
@@ -225,14 +224,19 @@ def _one_piece(mask: np.ndarray, side: float) -> np.ndarray:
 
 def _filled(mask: np.ndarray) -> np.ndarray:
     count, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
-    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    outside = np.isin(labels, border) & ~mask
+    reaches = np.zeros(count, bool)
+    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        reaches[line] = True
+    outside = reaches[labels] & ~mask
     return ~outside if count > 1 else mask
 
 
-def _grabcut(
-    rgb: np.ndarray, seed: np.ndarray, distance: np.ndarray, threshold: float, prior: np.ndarray | None, side: float
-) -> np.ndarray:
+def _side(rgb: np.ndarray) -> float:
+    return float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
+
+
+def _grabcut(rgb: np.ndarray, seed: np.ndarray, distance: np.ndarray, prior: np.ndarray | None) -> np.ndarray:
+    side, threshold = _side(rgb), _otsu(distance)
     marks = np.where(seed, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     marks[eroded(seed, side / 24) & (distance > 1.2 * threshold)] = cv2.GC_FGD
     rim = np.ones_like(seed)
@@ -242,7 +246,7 @@ def _grabcut(
     if prior is not None:
         marks[prior < 0.02] = cv2.GC_BGD
         marks[prior > 0.7] = cv2.GC_FGD
-    sure = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    sure = _foreground(marks)
     if not sure.any() or sure.all():
         return seed
     smooth = cv2.bilateralFilter(np.ascontiguousarray(rgb), 5, 30, 3)
@@ -253,4 +257,8 @@ def _grabcut(
         )
     except cv2.error:
         return seed
-    return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    return _foreground(marks)
+
+
+def _foreground(marks: np.ndarray) -> np.ndarray:
+    return (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
@@ -22,6 +23,7 @@ class Pictures:
 
     rgb: np.ndarray
     span: tuple[float, float] = (0.0, 255.0)
+    _known: dict[Hashable, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, images: np.ndarray) -> Pictures:
@@ -34,7 +36,17 @@ class Pictures:
         return len(self.rgb)
 
     def select(self, rows: np.ndarray) -> Pictures:
-        return Pictures(self.rgb[rows], self.span)
+        return Pictures(self.rgb[rows], self.span, {name: values[rows] for name, values in self._known.items()})
+
+    def aside(self) -> Pictures:
+        """The same pictures; what is worked out of these is not kept with those."""
+        return Pictures(self.rgb, self.span, dict(self._known))
+
+    def once(self, name: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """(n, ...) what is worked out of each picture, the first time; from then on it goes along in a selection."""
+        if name not in self._known:
+            self._known[name] = make()
+        return self._known[name]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,10 +58,10 @@ class Pictures:
         """The side of a square of the same area."""
         return float(np.sqrt(self.rgb.shape[1] * self.rgb.shape[2]))
 
-    @cached_property
+    @property
     def lab(self) -> np.ndarray:
         """(n, h, w, 3) float32: L* of 0 to 100, a*, b*."""
-        return np.stack([to_lab(each) for each in self.rgb])
+        return self.once("lab", lambda: np.stack([to_lab(each) for each in self.rgb]))
 
     @cached_property
     def light(self) -> np.ndarray:

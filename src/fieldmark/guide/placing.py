@@ -39,7 +39,7 @@ def best_placed(pictures: Pictures, template: np.ndarray, *, any_way: bool) -> P
     What fits worse is looked for as large as most, and what fits much worse than most where the others lie; then the
     usual size is tried once more.
     """
-    aim = _Aim(template, any_way)
+    aim, pictures = _Aim(template, any_way), pictures.aside()
     seeds = [_Try.of(pictures, find_objects(pictures, refine=False, look=look), aim) for look in LOOKS]
     best = np.argmin([seed.misfit for seed in seeds], axis=0)
     chosen = seeds[0]

@@ -6,9 +6,7 @@ picture of the frame.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,6 +14,7 @@ import numpy as np
 
 from fieldmark.guide.objects import Objects, opened
 from fieldmark.guide.pictures import Pictures
+from fieldmark.guide.threads import THREADS, in_threads
 
 UNIT = 0.36  # of a canvas's side is one body unit
 VIEW, ROUGH = 64, 32  # pixels: the canvases on which poses are compared, at last and at first
@@ -69,13 +68,11 @@ class Poses:
 
 def to_canvas(values: np.ndarray, poses: Poses, size: int, fill: float = 0.0) -> np.ndarray:
     """(n, h, w[, c]) in pictures to (n, size, size[, c]) in the frame."""
-    flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (fill,) * 4
-    return np.stack(
-        [
-            cv2.warpAffine(_fit(each), matrix, (size, size), flags=flags, borderValue=border)
-            for each, matrix in zip(values, poses.matrices(size), strict=True)
-        ]
-    )
+    flags, border, values = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (fill,) * 4, _fit(values)
+    found = np.empty((len(values), size, size, *values.shape[3:]), values.dtype)
+    for each, canvas, matrix in zip(values, found, poses.matrices(size), strict=True):
+        cv2.warpAffine(each, matrix, (size, size), canvas, flags, borderValue=border)
+    return found
 
 
 def from_canvas(canvas: np.ndarray, poses: Poses, index: int, shape: tuple[int, int]) -> np.ndarray:
@@ -235,10 +232,9 @@ def _moved(channels: np.ndarray, poses: Poses, template: np.ndarray, steps: tupl
 
 
 def _in_parts(work: Callable[[slice], Poses], count: int) -> Poses:
-    """The poses that `work` finds for PART pictures at a time, put together; OpenCV and NumPy leave the lock free."""
-    parts = [slice(at, at + PART) for at in range(0, count, PART)]
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        found = list(pool.map(work, parts))
+    """The poses that `work` finds for PART pictures at a time, put together; fewer, where that keeps threads busy."""
+    size = min(PART, -(-count // THREADS))
+    found = in_threads(lambda part: work(slice(part * size, (part + 1) * size)), -(-count // size))
     columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in COORDINATES}
     return Poses(**columns, kind=found[0].kind)
 
@@ -285,14 +281,19 @@ def _restart(channels: np.ndarray, poses: Poses, objects: Objects, template: np.
     poor = poorly(_misfit(channels, poses, template))
     if len(poor) == 0:
         return poses
-    few, mine = channels[poor], poses.select(poor)
-    plain = _upright(Objects(objects.masks[poor], objects.contrast[poor]), any_way)
-    for angle in (plain.angle * 0, plain.angle, plain.angle + 0.6, plain.angle - 0.6):
-        for mirrored in (False, True):
-            trial = replace(plain, angle=angle, mirrored=np.full(len(poor), mirrored))
-            for step in (1.0, 0.5, 0.5, 0.25):
-                trial = _search(few, trial, template, step)
-            mine = _better(mine, trial, few, template)
+    upright = _upright(objects.select(poor), any_way)
+
+    def one(rows: slice) -> Poses:
+        few, mine, plain = channels[poor[rows]], poses.select(poor[rows]), upright.select(rows)
+        for angle in (plain.angle * 0, plain.angle, plain.angle + 0.6, plain.angle - 0.6):
+            for mirrored in (False, True):
+                trial = replace(plain, angle=angle, mirrored=np.full(len(plain), mirrored))
+                for step in (1.0, 0.5, 0.5, 0.25):
+                    trial = _search(few, trial, template, step)
+                mine = _better(mine, trial, few, template)
+        return mine
+
+    mine = _in_parts(one, len(poor))
     columns = {name: getattr(poses, name).copy() for name in COORDINATES}
     for name, column in columns.items():
         column[poor] = getattr(mine, name)
