@@ -13,7 +13,7 @@ from fieldmark.guide.chance import benjamini_hochberg, sign_flip
 from fieldmark.guide.edits import between, blurred_into
 from fieldmark.guide.evidence import margins
 from fieldmark.guide.marks import CANVAS
-from fieldmark.guide.objects import Objects, find_objects
+from fieldmark.guide.objects import LOOKS, Objects, find_objects
 from fieldmark.guide.observer import balanced_accuracy, tells, wilson
 from fieldmark.guide.pictures import DIM, Pictures, to_lab
 from fieldmark.guide.places import Table, tabulate
@@ -74,6 +74,22 @@ def alike(found: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def test_objects_are_found_whatever_their_shape() -> None:
     images, masks = arrows()
     assert np.median(alike(find_objects(Pictures.of(images)).masks, masks)) > 0.9
+
+
+def test_what_is_known_of_pictures_goes_along_in_a_selection() -> None:
+    images, _ = arrows()
+    rows, pictures = np.array([7, 3, 11]), Pictures.of(images)
+    for look_at in LOOKS:
+        find_objects(pictures, look=look_at)
+    few, alone = pictures.select(rows), Pictures.of(images[rows])
+    np.testing.assert_array_equal(few.lab, alone.lab)
+    for look_at in LOOKS:
+        known, anew = find_objects(few, look=look_at), find_objects(alone, look=look_at)
+        np.testing.assert_array_equal(known.masks, anew.masks)
+        np.testing.assert_array_equal(known.contrast, anew.contrast)
+    spare = pictures.aside()
+    spare.once("more", lambda: rows)
+    assert pictures.once("more", lambda: images) is images
 
 
 def test_turned_and_mirrored_objects_come_into_one_frame() -> None:
