@@ -112,14 +112,16 @@ class Making:
         told = [tells(word, one.cls, table, hold_out, predicted) for one, word in kept]
         tried = [one for one, _ in kept]
         proof = prove(self.classifier, studio, self.said, tried, np.array(told), hold_out, self.seed)
+        asked = ask(kept, table, self.split, predicted, len(labels), self.seed)
         known = zip(kept, proof.accepted, proof.again, strict=True)
-        stays = [pair for pair, good, again in known if good or not (pair[0].after or again)]
+        stays = [
+            pair for pair, good, again in known if good or (not again and (asked.asks(pair[0]) or not pair[0].after))
+        ]
         if not stays:
             reason = "what speaks for the classes shows up only with other evidence erased, and none of it is proved"
             return cls(verdict=reason, **alone)
         facing = directions(laid.shared, laid.frame, studio.placed.poses.mirrored, self.ends)
         marks = self._marks(laid, stays, facing, proof)
-        asked = ask(kept, table, self.split, predicted, len(labels), self.seed)
         found = self._findings(laid, seen, asked, proof, suspects, marks)
         everything = [*marks, *suspects.marks]
         ordered = sorted(everything, key=lambda mark: (labels.index(mark.classes[0]), -mark.effect))
