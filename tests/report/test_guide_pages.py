@@ -17,13 +17,17 @@ from tests.guide.made import small_guide
 LONG = "Darker than the body, small, black, a fine pattern, in the upper part, right of the middle"
 
 
-def test_texts_of_a_card_do_not_overlap() -> None:
+@pytest.mark.parametrize("count", [8, 12])
+def test_texts_of_a_card_do_not_overlap(count: int) -> None:
+    """The last class is what has no mark, in a small type of its own."""
     guide = small_guide()
-    marks = [replace(guide.marks[0], classes=(f"class {i}",), words=LONG) for i in range(12) for _ in range(2)]
-    plates = {f"class {i}": np.zeros((96, 96, 3), np.uint8) for i in range(12)}
-    figure = card(replace(guide, marks=tuple(marks), plates=plates))
+    names = tuple(f"class {i}" for i in range(count))
+    marks = tuple(replace(guide.marks[0], classes=(name,), words=LONG) for name in names[:-1] for _ in range(2))
+    plates = {name: np.zeros((96, 96, 3), np.uint8) for name in names}
+    left = Default(count - 1, 20, 0.9, 1.0)
+    figure = card(replace(guide, classes=names, marks=marks, plates=plates, default=left))
     boxes = [text.get_window_extent() for text in figure.texts]
-    assert len(boxes) > 40
+    assert len(boxes) > 4 * count
     for i, one in enumerate(boxes):
         for other in boxes[:i]:
             wide = min(one.x1, other.x1) - max(one.x0, other.x0)

@@ -118,6 +118,7 @@ def _plate(figure: Figure, guide: FieldGuide, name: str, left: float, upper: flo
         nothing = "none of the others' marks" if left_over else "no mark of its own"
         for part in textwrap.wrap(nothing, letters):
             _text(figure, x, y, part, size=8.5, color=QUIET)
+            y -= ROW
 
 
 def fitting(words: Sequence[str], letters: int, rows: int) -> list[str]:
