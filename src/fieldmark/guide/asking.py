@@ -61,22 +61,28 @@ def to_ask(
     made from: where classes differ in one of several marks, one may speak only when another is gone.
     """
     simple = [pair for pair in kept if not pair[0].after] or list(kept)
-    asks, right = _questions(simple, table, split, predicted, count)
-    everything, more = _questions(kept, table, split, predicted, count)
-    return (kept, everything) if more >= right + MORE else (simple, asks)
+    asks = _distinct(simple, table)
+    if len(simple) == len(kept):
+        return simple, asks
+    everything = _distinct(kept, table)
+    less, more = (
+        _right([some[i][1] for i in chosen], table, split, predicted, count)
+        for some, chosen in ((simple, asks), (kept, everything))
+    )
+    return (kept, everything) if more >= less + MORE else (simple, asks)
 
 
-def _questions(
-    some: Sequence[tuple[Candidate, Word]], table: Table, split: Split, predicted: np.ndarray, count: int
-) -> tuple[list[int], float]:
-    """Which of the words are asked, and the share of pictures that keys made of one half get right in the other."""
-    words = [word for _, word in some]
-    asks = distinct(words, [mark.plate for mark, _ in some], table)
-    values, right = numbers([words[i] for i in asks], table), []
+def _distinct(some: Sequence[tuple[Candidate, Word]], table: Table) -> list[int]:
+    return distinct([word for _, word in some], [mark.plate for mark, _ in some], table)
+
+
+def _right(words: Sequence[Word], table: Table, split: Split, predicted: np.ndarray, count: int) -> float:
+    """The share of the pictures to learn from that keys over the words get right, each made of the other half."""
+    values, right = numbers(words, table), []
     for made, judged in ((split.discover, split.calibrate), (split.calibrate, split.discover)):
         tree = grow(values[made], predicted[made], count)
         right.append(answers(tree, values[judged]) == predicted[judged])
-    return asks, float(np.concatenate(right).mean())
+    return float(np.concatenate(right).mean())
 
 
 def _searched(marks: Sequence[Candidate], table: Table, split: Split, predicted: np.ndarray, count: int) -> float:

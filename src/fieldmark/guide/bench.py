@@ -72,11 +72,7 @@ class Bench:
         ways += [("donor", lent) for lent in zip(*(self._donors(int(i), cls, marks) for i in rows), strict=True)]
         found = []
         for fill, lenders in ways:
-
-            def edit(k: int, fill: str = fill, lenders: Sequence[int | None] = lenders) -> np.ndarray:
-                return self.studio.erased(int(rows[k]), regions[k], fill, lenders[k])
-
-            found.append(self._drops(in_threads(edit, len(rows)), rows, cls))
+            found.append(self._drops(self._filled(rows, regions, fill, lenders), rows, cls))
         return np.stack([drop for drop, _ in found]), np.stack([named for _, named in found])
 
     def controls(self, rows: np.ndarray, regions: Sequence[np.ndarray], cls: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,13 +80,14 @@ class Bench:
 
         Elsewhere is where nothing speaks for the class, as far as there is room: erasing another mark is no control.
         """
-        others: list[tuple[int, np.ndarray]] = []
+        owners, others = [], []
         for k, (i, region) in enumerate(zip(rows, regions, strict=True)):
             speaking = self.areas.union(self.of(cls), int(i)) & ~region
             elsewhere = moved(region, self.studio.placed.objects.masks[i], PLACEMENTS, self.rng, speaking)
-            others += [(k, other) for other in elsewhere]
-        owner = np.array([k for k, _ in others], int)
-        edits = in_threads(lambda e: self.studio.erased(int(rows[others[e][0]]), others[e][1], "inpaint"), len(others))
+            owners += [k] * len(elsewhere)
+            others += elsewhere
+        owner = np.array(owners, int)
+        edits = self._filled(rows[owner], others, "inpaint", [None] * len(others))
         drops, named = self._drops(edits, rows[owner], cls)
         count = np.maximum(np.bincount(owner, minlength=len(rows)), 1)
         flips = np.bincount(owner, (named != cls).astype(float), len(rows))
@@ -162,6 +159,12 @@ class Bench:
         near = pool[np.argsort(distance, kind="stable")[:DONORS]]
         shown = [max((round(self.shows(mark, int(i)), 1) for mark in marks), default=0.0) for i in near]
         return [int(near[k]) for k in np.argsort(shown, kind="stable")[:LENDERS]]
+
+    def _filled(
+        self, rows: np.ndarray, regions: Sequence[np.ndarray], fill: str, lenders: Sequence[int | None]
+    ) -> list[np.ndarray]:
+        """The pictures, each with its region filled in that way."""
+        return list(in_threads(lambda k: self.studio.erased(int(rows[k]), regions[k], fill, lenders[k]), len(rows)))
 
     def _drops(self, edits: Sequence[np.ndarray], rows: np.ndarray, cls: int) -> tuple[np.ndarray, np.ndarray]:
         if not len(edits):

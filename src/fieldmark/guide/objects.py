@@ -77,13 +77,15 @@ def find_objects(
 
     def one(index: int) -> tuple[np.ndarray, float]:
         where, distance, seed = None if prior is None else prior[index], distances[index], seeds[index]
-        mask = _grabcut(pictures.rgb[index], seed, np.minimum(distance, look.clip), where) if refine else seed
+        mask = seed
+        if refine:
+            mask = _grabcut(pictures.rgb[index], seed, np.minimum(distance, look.clip), where, pictures.side)
         mask = _one_piece(mask, pictures.side) if mask.any() else seed
         if not mask.any():
             mask = np.ones_like(mask)
         return mask, float(np.median(distance[mask]))
 
-    found = in_threads(one, len(pictures))
+    found = list(in_threads(one, len(pictures)))
     return Objects(np.stack([mask for mask, _ in found]), np.array([contrast for _, contrast in found]))
 
 
@@ -91,7 +93,8 @@ def _distances(pictures: Pictures, blur: float) -> np.ndarray:
     """(n, h, w) Delta E to the border's colours."""
 
     def make() -> np.ndarray:
-        return np.stack(in_threads(lambda i: _distance_to_border(pictures.rgb[i], blur), len(pictures)))
+        found = in_threads(lambda i: _distance_to_border(pictures.rgb[i], pictures.side, blur), len(pictures))
+        return np.stack(list(found))
 
     return pictures.once(("distances", blur), make)
 
@@ -107,7 +110,7 @@ def _standing_apart(pictures: Pictures, look: Look, distances: np.ndarray) -> np
             seed = weighted > np.quantile(weighted, 0.8)
         return _one_piece(seed, pictures.side)
 
-    return pictures.once(("standing apart", look), lambda: np.stack(in_threads(one, len(pictures))))
+    return pictures.once(("standing apart", look), lambda: np.stack(list(in_threads(one, len(pictures)))))
 
 
 def _between(values: np.ndarray, group: np.ndarray) -> float:
@@ -161,8 +164,7 @@ def _morph(mask: np.ndarray, operation: int, radius: float) -> np.ndarray:
     return cv2.morphologyEx(mask.astype(np.uint8), operation, disk(radius)).astype(bool)
 
 
-def _distance_to_border(rgb: np.ndarray, blur: float) -> np.ndarray:
-    side = _side(rgb)
+def _distance_to_border(rgb: np.ndarray, side: float, blur: float) -> np.ndarray:
     blurred = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(blur * side, 0.5))
     lab = cv2.cvtColor(blurred / 255, cv2.COLOR_RGB2LAB)
     ring = np.zeros(rgb.shape[:2], bool)
@@ -231,12 +233,10 @@ def _filled(mask: np.ndarray) -> np.ndarray:
     return ~outside if count > 1 else mask
 
 
-def _side(rgb: np.ndarray) -> float:
-    return float(np.sqrt(rgb.shape[0] * rgb.shape[1]))
-
-
-def _grabcut(rgb: np.ndarray, seed: np.ndarray, distance: np.ndarray, prior: np.ndarray | None) -> np.ndarray:
-    side, threshold = _side(rgb), _otsu(distance)
+def _grabcut(
+    rgb: np.ndarray, seed: np.ndarray, distance: np.ndarray, prior: np.ndarray | None, side: float
+) -> np.ndarray:
+    threshold = _otsu(distance)
     marks = np.where(seed, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     marks[eroded(seed, side / 24) & (distance > 1.2 * threshold)] = cv2.GC_FGD
     rim = np.ones_like(seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -63,15 +62,18 @@ class Pictures:
         """(n, h, w, 3) float32: L* of 0 to 100, a*, b*."""
         return self.once("lab", lambda: np.stack([to_lab(each) for each in self.rgb]))
 
-    @cached_property
+    @property
     def light(self) -> np.ndarray:
         """(n,) 1 to DIM: by how much each picture is brightened for an eye that has adapted to its light.
 
         What is brightest is nearly white [land1971]: a white bar in the shade is white, though its pixels are grey.
         """
-        found = [cv2.GaussianBlur(each.astype(np.float32), (0, 0), NOISE).max(axis=-1) for each in self.rgb]
-        brightest = np.array([np.percentile(each, BRIGHTEST) for each in found])
-        return np.clip(WHITE / np.maximum(brightest, 1.0), 1.0, DIM)
+        return self.once("light", lambda: np.array([_brightened(each) for each in self.rgb]))
+
+
+def _brightened(rgb: np.ndarray) -> float:
+    brightest = np.percentile(cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), NOISE).max(axis=-1), BRIGHTEST)
+    return float(np.clip(WHITE / max(brightest, 1.0), 1.0, DIM))
 
 
 def resized(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,6 @@ One table, made once: all observers and all controls look up in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +17,7 @@ from fieldmark.guide.objects import Objects
 from fieldmark.guide.outlines import outline_amounts
 from fieldmark.guide.pictures import Pictures, adapted
 from fieldmark.guide.pose import UNIT, Poses, from_canvas
+from fieldmark.guide.threads import in_threads
 from fieldmark.guide.vocabulary import NAMES, TERMS, body_colour, look
 
 GRID = 5  # places along each direction
@@ -146,12 +146,11 @@ def tabulate(
 
     amounts = np.zeros((len(pictures), len(TERMS), len(places)), np.float32)
     whole, bodies = np.zeros((len(pictures), len(NAMES)), np.float32), np.zeros((len(pictures), 3), np.float32)
-    with ThreadPoolExecutor(2) as pool:
-        for index, found in enumerate(pool.map(one, range(len(pictures)))):
-            amounts[index], whole[index], canvas, bodies[index] = found
-            if index in owner:
-                cls = owner[index]
-                means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
+    for index, found in enumerate(in_threads(one, len(pictures))):
+        amounts[index], whole[index], canvas, bodies[index] = found
+        if index in owner:
+            cls = owner[index]
+            means[cls] += canvas.transpose(2, 0, 1) / len(groups[cls])
     rows = np.array(sorted(owner), int)
     owners = np.array([owner[int(i)] for i in rows], int)
     clear = clearness(amounts[rows])

@@ -234,7 +234,7 @@ def _moved(channels: np.ndarray, poses: Poses, template: np.ndarray, steps: tupl
 def _in_parts(work: Callable[[slice], Poses], count: int) -> Poses:
     """The poses that `work` finds for PART pictures at a time, put together; fewer, where that keeps threads busy."""
     size = min(PART, -(-count // THREADS))
-    found = in_threads(lambda part: work(slice(part * size, (part + 1) * size)), -(-count // size))
+    found = list(in_threads(lambda part: work(slice(part * size, (part + 1) * size)), -(-count // size)))
     columns = {name: np.concatenate([getattr(each, name) for each in found]) for name in COORDINATES}
     return Poses(**columns, kind=found[0].kind)
 

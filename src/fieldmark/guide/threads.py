@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 THREADS = 4  # more threads than this only wait for each other
 
 
-def in_threads(work: Callable[[int], T], count: int) -> list[T]:
+def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:
     """What `work` makes of each index 0 to count - 1, in that order."""
     with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, range(count)))
+        yield from pool.map(work, range(count))
